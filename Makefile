@@ -1,0 +1,317 @@
+# Builds, tests and installs Mitosis. `make help` lists the targets.
+#
+# Everything made is below build/<variant>/. A variant is one compiler with one set of flags:
+#   musl   the product: static, small, stripped          glibc  for development and tests
+#   asan   address and undefined-behaviour sanitizers     tsan   thread sanitizer
+#   poll   glibc, with the broker on poll(2)              fuzz   libFuzzer
+# and clang, which only looks at the sources and makes nothing.
+
+MAKEFLAGS += --no-builtin-rules --no-builtin-variables --no-print-directory
+SHELL := /bin/sh
+.SUFFIXES:
+.DELETE_ON_ERROR:
+.SECONDARY:
+.DEFAULT_GOAL := all
+
+BUILD        := build
+PREFIX       := /usr/local
+DESTDIR      :=
+V            := # 1: show the commands
+GCC          := gcc
+CLANG        := clang
+MUSL_GCC     := musl-gcc
+BINUTILS     := # prefix of ar, ld, nm, objcopy: aarch64-linux-gnu-
+JOBS         := $(shell nproc 2>/dev/null || echo 2)
+FUZZ_SECONDS := 60
+TEST_TIMEOUT := 120
+TESTS        := *
+
+VERSION := $(shell sed -n 's/^\#define MITO_VERSION "\(.*\)"$$/\1/p' include/mitosis.h)
+
+# --------------------------------------------------------------------------------------------
+# Sources
+
+ROOMS    := base wire io core child parent service
+LIB_C    := $(foreach room,$(ROOMS),$(sort $(wildcard src/$(room)/*.c)))
+CLI_C    := $(sort $(wildcard src/cli/*.c))
+EXAMPLES := $(patsubst %.c,%,$(sort $(wildcard examples/*.c)))
+BENCHES  := bench/bench bench/minimal
+BENCH_C  := $(filter-out bench/minimal.c,$(sort $(wildcard bench/*.c)))
+UNIT     := $(patsubst %.c,%,$(sort $(wildcard tests/unit/test_*.c)))
+E2E      := $(patsubst %.c,%,$(sort $(wildcard tests/e2e/test_*.c)))
+POLL     := $(filter tests/unit/test_poller% tests/unit/test_broker%,$(UNIT))
+FUZZERS  := $(patsubst %.c,%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
+SCRIPTS  := $(sort $(wildcard tests/*/test_*.sh tools/test_*.sh))
+# Programs that the scripts start; they are no tests themselves.
+PROGRAMS := $(patsubst %.c,%,$(sort $(wildcard tests/programs/*.c)))
+# Tools that make hosts to test against, one file each; they may want the kernel's headers.
+HOSTS     := $(patsubst %.c,%,$(sort $(wildcard tests/hosts/*.c)))
+# What the tests of one directory share, and what all share.
+SUPPORT_C := $(sort $(wildcard tests/support/*.c))
+UNIT_C    := $(filter-out $(UNIT:=.c),$(sort $(wildcard tests/unit/*.c)))
+E2E_C     := $(filter-out $(E2E:=.c),$(sort $(wildcard tests/e2e/*.c)))
+FUZZ_C    := $(filter-out $(FUZZERS:=.c),$(sort $(wildcard tests/fuzz/*.c)))
+
+ALL_C := $(LIB_C) $(CLI_C) $(addsuffix .c,$(EXAMPLES) bench/minimal $(UNIT) $(E2E) $(FUZZERS) \
+         $(PROGRAMS) $(HOSTS)) $(BENCH_C) $(SUPPORT_C) $(UNIT_C) $(E2E_C) $(FUZZ_C)
+
+# --------------------------------------------------------------------------------------------
+# Flags
+
+WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Wvla \
+            -Werror
+STANDARD := -std=gnu17 -D_GNU_SOURCE -pthread $(WARNINGS)
+
+# Who may see what: the command and the examples only the public header.
+include_dirs = -Iinclude $(if $(filter src/cli/% examples/% tests/e2e/% tests/programs/%,$(1)),,-Isrc) \
+               $(if $(filter tests/%,$(1)),-Itests)
+
+VARIANTS := musl glibc asan tsan poll fuzz
+SANITIZE := -O1 -g -fno-omit-frame-pointer -fno-sanitize-recover=all
+
+CC_musl   := $(MUSL_GCC)
+CC_glibc  := $(GCC)
+CC_poll   := $(GCC)
+CC_asan   := $(CLANG)
+CC_tsan   := $(CLANG)
+CC_fuzz   := $(CLANG)
+
+CFLAGS_musl  := -Os -ffunction-sections -fdata-sections -fno-asynchronous-unwind-tables \
+                -fno-unwind-tables -fno-ident -fstack-protector
+CFLAGS_glibc := -O1 -g -ffunction-sections -fdata-sections
+CFLAGS_poll  := -O1 -g -DMITO_POLLER_POLL
+CFLAGS_asan  := $(SANITIZE) -fsanitize=address,undefined
+CFLAGS_tsan  := $(SANITIZE) -fsanitize=thread
+CFLAGS_fuzz  := $(SANITIZE) -fsanitize=fuzzer-no-link,address,undefined \
+                -DFUZZING_BUILD_MODE_UNSAFE_FOR_PRODUCTION
+
+# noseparate-code saves two pages of padding in every image that crosses the wire.
+LDFLAGS_musl  := -static -s -Wl,--gc-sections -Wl,--build-id=none -Wl,-z,noseparate-code
+LDFLAGS_glibc := -Wl,--gc-sections
+LDFLAGS_poll  :=
+LDFLAGS_asan  := -fsanitize=address,undefined
+LDFLAGS_tsan  := -fsanitize=thread
+LDFLAGS_fuzz  := -fsanitize=fuzzer,address,undefined
+
+# --------------------------------------------------------------------------------------------
+# The product
+
+.PHONY: all
+all: library command examples ## the product: library, command and examples, in build/musl
+
+.PHONY: library command examples
+library: $(BUILD)/musl/libmitosis.a
+command: $(if $(CLI_C),$(BUILD)/musl/mitosis)
+examples: $(EXAMPLES:%=$(BUILD)/musl/%)
+
+# --------------------------------------------------------------------------------------------
+# Rules, once per variant
+
+# Shows what is made; with V=1 how.
+say = $(if $(V),,@echo '  $@' &&)
+
+# compile(variant)
+compile = $(CC_$(1)) $(STANDARD) $(CFLAGS_$(1)) $(CPPFLAGS) $(CFLAGS) $(call include_dirs,$<) \
+          -MMD -MP -c -o $@ $<
+# link(variant, objects and archives)
+link = $(CC_$(1)) -pthread $(CFLAGS_$(1)) $(CFLAGS) $(LDFLAGS_$(1)) $(LDFLAGS) -o $@ $(2) $(LDLIBS)
+# objects(variant, sources)
+objects = $(patsubst %.c,$(BUILD)/$(1)/obj/%.o,$(2))
+
+define variant_rules
+$(BUILD)/$(1)/obj/%.o: %.c Makefile
+	@mkdir -p $$(@D)
+	$$(say) $$(call compile,$(1))
+
+# The list changes when a source comes or goes: then the archives are made anew.
+$(BUILD)/$(1)/sources.list: FORCE
+	@mkdir -p $$(@D)
+	@echo '$$(strip $$(LIB_C))' | cmp -s - $$@ || echo '$$(strip $$(LIB_C))' >$$@
+
+# Every object as it is: tests of a room reach what is inside it.
+$(BUILD)/$(1)/libmitosis-internal.a: $$(call objects,$(1),$$(LIB_C)) $(BUILD)/$(1)/sources.list
+	@rm -f $$@
+	$$(say) $(BINUTILS)ar rcsD $$@ $$(call objects,$(1),$$(LIB_C))
+
+$(BUILD)/$(1)/tests/unit/%: $(BUILD)/$(1)/obj/tests/unit/%.o \
+		$$(call objects,$(1),$$(UNIT_C) $$(SUPPORT_C)) $(BUILD)/$(1)/libmitosis-internal.a
+	@mkdir -p $$(@D)
+	$$(say) $$(call link,$(1),$$^ -lcmocka)
+
+$(BUILD)/$(1)/tests/e2e/%: $(BUILD)/$(1)/obj/tests/e2e/%.o \
+		$$(call objects,$(1),$$(E2E_C) $$(SUPPORT_C)) $$(call public_library,$(1))
+	@mkdir -p $$(@D)
+	$$(say) $$(call link,$(1),$$^ -lcmocka)
+
+$(BUILD)/$(1)/tests/programs/%: $(BUILD)/$(1)/obj/tests/programs/%.o $$(call public_library,$(1))
+	@mkdir -p $$(@D)
+	$$(say) $$(call link,$(1),$$^)
+
+$(BUILD)/$(1)/examples/%: $(BUILD)/$(1)/obj/examples/%.o $$(call public_library,$(1))
+	@mkdir -p $$(@D)
+	$$(say) $$(call link,$(1),$$^)
+
+$(BUILD)/$(1)/mitosis: $$(call objects,$(1),$$(CLI_C)) $$(call public_library,$(1))
+	$$(say) $$(call link,$(1),$$^)
+endef
+
+# What a program links with. Sanitizers keep metadata between the sections of an object, which a
+# partial link would mix up: there the plain objects stand in.
+public_library = $(BUILD)/$(1)/$(if $(filter musl glibc,$(1)),libmitosis.a,libmitosis-internal.a)
+
+# One object in which all but mito_* is local, so that no name of ours can meet one of the program's.
+# --unique keeps sections of the same name apart: a static function that two files both have would
+# otherwise drag the other one past the final link's --gc-sections.
+define public_library_rules
+$(BUILD)/$(1)/libmitosis.a: $$(call objects,$(1),$$(LIB_C)) $(BUILD)/$(1)/sources.list Makefile
+	@rm -f $$@
+	$$(say) $(BINUTILS)ld -r --unique -o $(BUILD)/$(1)/mitosis.o $$(call objects,$(1),$$(LIB_C)) && \
+		$(BINUTILS)objcopy --wildcard --keep-global-symbol='mito_*' $(BUILD)/$(1)/mitosis.o && \
+		$(BINUTILS)ar rcsD $$@ $(BUILD)/$(1)/mitosis.o
+endef
+
+$(foreach v,$(VARIANTS),$(eval $(call variant_rules,$(v))))
+$(foreach v,musl glibc,$(eval $(call public_library_rules,$(v))))
+
+$(BUILD)/glibc/tests/hosts/%: $(BUILD)/glibc/obj/tests/hosts/%.o
+	@mkdir -p $(@D)
+	$(say) $(call link,glibc,$^)
+
+# The benchmark asks the library how long the frames are that it compares with.
+$(BUILD)/musl/bench/bench: $(call objects,musl,$(BENCH_C)) $(BUILD)/musl/libmitosis-internal.a
+	@mkdir -p $(@D)
+	$(say) $(call link,musl,$^)
+
+$(BUILD)/musl/bench/minimal: $(call objects,musl,bench/minimal.c) $(BUILD)/musl/libmitosis.a
+	@mkdir -p $(@D)
+	$(say) $(call link,musl,$^)
+
+$(BUILD)/fuzz/fuzz_%: $(BUILD)/fuzz/obj/tests/fuzz/fuzz_%.o $(call objects,fuzz,$(FUZZ_C)) \
+		$(BUILD)/fuzz/libmitosis-internal.a
+	$(say) $(call link,fuzz,$^)
+
+# Warnings of the other compiler, without making anything.
+$(BUILD)/clang/%.ok: %.c Makefile
+	@mkdir -p $(@D)
+	$(say) $(CLANG) $(STANDARD) $(CPPFLAGS) $(call include_dirs,$<) -MMD -MP -MF $(@:.ok=.d) -MT $@ \
+		-fsyntax-only $<
+	@touch $@
+
+.PHONY: FORCE
+FORCE:
+
+-include $(foreach v,$(VARIANTS),$(patsubst %.o,%.d,$(call objects,$(v),$(ALL_C))))
+-include $(ALL_C:%.c=$(BUILD)/clang/%.d)
+
+# --------------------------------------------------------------------------------------------
+# Tests
+
+unit_programs = $(UNIT:%=$(BUILD)/$(1)/%)
+e2e_programs  = $(E2E:%=$(BUILD)/$(1)/%)
+fuzz_programs = $(FUZZERS:tests/fuzz/%=$(BUILD)/fuzz/%)
+
+# What tools/run-tests gets: label=command, commas for spaces.
+labels       = $(foreach t,$(2),$(t:tests/%=%)$(if $(filter glibc,$(1)),,:$(1))=$(BUILD)/$(1)/$(t))
+run_variant  = $(call labels,$(1),$(UNIT) $(E2E))
+run_fuzz     = $(foreach f,$(FUZZERS),check:$(f:tests/%=%)=$(BUILD)/fuzz/$(notdir $(f)),-runs=0,tests/fuzz/corpus/$(f:tests/fuzz/fuzz_%=%))
+run_scripts  = $(foreach s,$(SCRIPTS),$(patsubst tests/%,%,$(s:.sh=))=$(s))
+run_checks   = check:public-symbols=tools/check-symbols,$(BUILD)/musl/libmitosis.a,$(BUILD)/glibc/libmitosis.a \
+               check:public-header=tools/check-header,$(BUILD)/musl/libmitosis.a \
+               check:includes=tools/check-includes check:format=tools/check-format
+
+# So many tests run at once: most of them wait most of the time.
+TEST_JOBS ?= 2
+export TEST_JOBS
+RUN_TESTS = BUILD='$(abspath $(BUILD)/musl)' TOP='$(CURDIR)' BINUTILS='$(BINUTILS)' \
+            tools/run-tests -t $(TEST_TIMEOUT) -f '$(TESTS)' -s $(BUILD)/test-summary
+# A jobserver that was passed down is used; else one job per processor.
+PARALLEL  = $(if $(findstring -j,$(MAKEFLAGS)),,-j$(JOBS))
+
+.PHONY: test
+test: ## everything: installs what testing needs, builds all variants, runs all tests (TESTS=glob)
+	@rm -f $(BUILD)/test-summary
+	@tools/setup.sh test
+	@$(MAKE) $(PARALLEL) test-programs
+	@tools/image-size $(BUILD)/musl
+	@$(RUN_TESTS) $(run_checks) $(call run_variant,glibc) $(call labels,poll,$(POLL)) \
+		$(call run_variant,asan) $(call run_variant,tsan) $(run_fuzz) $(run_scripts)
+
+.PHONY: test-programs
+test-programs: all check-clang $(BUILD)/glibc/libmitosis.a script-programs \
+	$(foreach v,glibc asan tsan,$(call unit_programs,$(v)) $(call e2e_programs,$(v))) \
+	$(POLL:%=$(BUILD)/poll/%) $(fuzz_programs)
+
+.PHONY: check
+check: $(BUILD)/glibc/libmitosis.a $(call unit_programs,glibc) $(call e2e_programs,glibc) ## the C tests of the glibc variant alone: quick, installs nothing (TESTS=glob)
+	@$(RUN_TESTS) $(call run_variant,glibc)
+
+.PHONY: asan tsan
+asan: $(call unit_programs,asan) $(call e2e_programs,asan) ## the C tests under address and undefined-behaviour sanitizers
+	@$(RUN_TESTS) $(call run_variant,asan)
+tsan: $(call unit_programs,tsan) $(call e2e_programs,tsan) ## the C tests under the thread sanitizer
+	@$(RUN_TESTS) $(call run_variant,tsan)
+
+.PHONY: scripts script-programs
+script-programs: $(PROGRAMS:%=$(BUILD)/musl/%) $(HOSTS:%=$(BUILD)/glibc/%)
+scripts: all script-programs ## the shell tests alone
+	@$(RUN_TESTS) $(run_scripts)
+
+.PHONY: check-clang
+check-clang: $(ALL_C:%.c=$(BUILD)/clang/%.ok) ## every source through clang's warnings
+
+.PHONY: lint
+lint: $(BUILD)/musl/libmitosis.a $(BUILD)/glibc/libmitosis.a ## public symbols and header, includes between rooms, format
+	@$(RUN_TESTS) $(run_checks)
+
+.PHONY: fuzz
+fuzz: $(fuzz_programs) ## each fuzz target for FUZZ_SECONDS; finds go to build/fuzz
+	@FUZZ_SECONDS=$(FUZZ_SECONDS) tools/fuzz $(BUILD)/fuzz $(notdir $(fuzz_programs))
+
+.PHONY: bench
+bench: all script-programs $(BENCHES:%=$(BUILD)/musl/%) ## builds and runs the benchmarks
+	@BUILD='$(abspath $(BUILD)/musl)' TOP='$(CURDIR)' bench/run
+
+.PHONY: demo
+demo: ## installs what building needs, builds and runs examples/demo.c
+	@tools/setup.sh build
+	@$(MAKE) $(PARALLEL) $(BUILD)/musl/examples/demo
+	@$(BUILD)/musl/examples/demo
+
+.PHONY: format
+format: ## clang-format on every C file, in place
+	@tools/check-format --fix
+
+# --------------------------------------------------------------------------------------------
+# Installing
+
+MAN_PAGES = $(sort $(wildcard docs/man/*.[1357]))
+man_path  = $(DESTDIR)$(PREFIX)/share/man/man$(subst .,,$(suffix $(1)))/$(notdir $(1))
+
+.PHONY: install
+install: library command ## header, library, command, pkg-config file, man pages (PREFIX, DESTDIR)
+	install -d '$(DESTDIR)$(PREFIX)/include' '$(DESTDIR)$(PREFIX)/lib/pkgconfig' \
+		'$(DESTDIR)$(PREFIX)/bin'
+	install -m 644 include/mitosis.h '$(DESTDIR)$(PREFIX)/include/mitosis.h'
+	install -m 644 $(BUILD)/musl/libmitosis.a '$(DESTDIR)$(PREFIX)/lib/libmitosis.a'
+	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' tools/mitosis.pc.in \
+		>'$(DESTDIR)$(PREFIX)/lib/pkgconfig/mitosis.pc'
+	chmod 644 '$(DESTDIR)$(PREFIX)/lib/pkgconfig/mitosis.pc'
+	$(if $(CLI_C),install -m 755 $(BUILD)/musl/mitosis '$(DESTDIR)$(PREFIX)/bin/mitosis')
+	$(foreach m,$(MAN_PAGES),install -D -m 644 $(m) '$(call man_path,$(m))' &&) :
+
+.PHONY: uninstall
+uninstall: ## removes what install put there
+	rm -f '$(DESTDIR)$(PREFIX)/include/mitosis.h' '$(DESTDIR)$(PREFIX)/lib/libmitosis.a' \
+		'$(DESTDIR)$(PREFIX)/lib/pkgconfig/mitosis.pc' '$(DESTDIR)$(PREFIX)/bin/mitosis' \
+		$(foreach m,$(MAN_PAGES),'$(call man_path,$(m))')
+
+# --------------------------------------------------------------------------------------------
+
+.PHONY: clean
+clean: ## removes build
+	rm -rf $(BUILD)
+
+.PHONY: help
+help: ## this list
+	@sed -n 's/^\([a-z][a-z-]*\)\( [a-z]*\)*:.*## \(.*\)$$/\1 \3/p' Makefile | \
+		while read -r target text; do printf '%-13s %s\n' "$$target" "$$text"; done

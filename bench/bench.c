@@ -1,0 +1,75 @@
+/* Measures Mitosis beside what the same work costs without it, in the same run.
+ *
+ *     bench [-n NUMBERS] [-s SSH_CONFIG] [MEASUREMENT...]
+ *
+ * NUMBERS is a file of numbers measured by others, SSH_CONFIG knows a host "good". Exits with 1
+ * when a demand is not met, with 2 when something could not be measured. */
+#include "bench.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static const struct measurement {
+    const char *name;
+    void (*run)(struct bench *b);
+} measurements[] = {
+    {"memory", bench_memory}, /* first: the memory of a master that has done nothing else */
+    {"call", bench_call},     {"pipeline", bench_pipeline}, {"chain", bench_chain},
+    {"start", bench_start},   {"ssh", bench_ssh},           {"throughput", bench_throughput},
+    {"size", bench_size},
+};
+
+void die(const char *format, ...)
+{
+    va_list ap;
+
+    fprintf(stderr, "\nbench: ");
+    va_start(ap, format);
+    vfprintf(stderr, format, ap);
+    va_end(ap);
+    fprintf(stderr, "\n");
+    exit(2);
+}
+
+static bool wanted(char **names, const char *name)
+{
+    if (*names == NULL)
+        return true;
+    for (; *names != NULL; names++) {
+        if (strcmp(*names, name) == 0)
+            return true;
+    }
+    return false;
+}
+
+int main(int argc, char **argv)
+{
+    struct bench b = {.router = NULL};
+    int option;
+
+    reference_main(argc, argv);
+    mito_start(argc, argv);
+    while ((option = getopt(argc, argv, "n:s:")) != -1) {
+        if (option == 'n')
+            numbers_load(optarg);
+        else if (option == 's')
+            b.ssh_config = optarg;
+        else
+            return 2;
+    }
+    b.router = mito_router_new(NULL);
+    if (b.router == NULL)
+        die("%s", mito_error());
+    for (size_t i = 0; i < sizeof measurements / sizeof measurements[0]; i++) {
+        if (wanted(argv + optind, measurements[i].name))
+            measurements[i].run(&b);
+    }
+    mito_router_free(b.router);
+    int missed = table_print();
+    if (missed > 0)
+        printf("%d required and missed\n", missed);
+    return missed > 0;
+}

@@ -1,0 +1,84 @@
+/* Starting a context over ssh to this very machine, beside `ssh HOST true`. */
+#include "bench.h"
+
+#include <errno.h>
+#include <spawn.h>
+#include <string.h>
+#include <sys/wait.h>
+
+#include "base/clock.h"
+
+enum { ROUNDS = 10 };
+
+extern char **environ;
+
+static struct mito_context *connect_child(struct bench *b)
+{
+    const char *const ssh_args[] = {"-F", b->ssh_config, NULL};
+    struct mito_context *child = mito_ssh(b->router, .hostname = "good", .ssh_args = ssh_args);
+
+    if (child == NULL)
+        die("%s", mito_error());
+    return child;
+}
+
+static double ours(void *arg)
+{
+    int64_t begin = clock_ns();
+    struct mito_context *child = connect_child(arg);
+    double took = (double)(clock_ns() - begin) / 1e6;
+    end_child(child);
+    return took;
+}
+
+static double reference(void *arg)
+{
+    struct bench *b = arg;
+    char ssh[] = "ssh", option[] = "-F", host[] = "good", command[] = "true", config[4096];
+    char *argv[] = {ssh, option, config, host, command, NULL};
+    posix_spawn_file_actions_t actions;
+    int64_t begin = clock_ns();
+    int status = -1;
+    pid_t pid;
+
+    if (strlen(b->ssh_config) >= sizeof config || posix_spawn_file_actions_init(&actions) != 0 ||
+        posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", 0, 0) != 0)
+        die("cannot run ssh");
+    strcpy(config, b->ssh_config);
+    if (posix_spawnp(&pid, ssh, &actions, NULL, argv, environ) != 0)
+        die("cannot run ssh");
+    while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+        ;
+    posix_spawn_file_actions_destroy(&actions);
+    if (status != 0)
+        die("ssh good true failed");
+    return (double)(clock_ns() - begin) / 1e6;
+}
+
+/* Of an image that no other process runs: nothing of it is shared, as on another machine. */
+static void measure_memory(struct bench *b)
+{
+    struct row row = {.key = "memory.ssh", .name = "memory of an idle child over ssh"};
+    struct mito_context *child = connect_child(b);
+    double kib = private_memory(child_pid(child));
+
+    row.ours = (struct summary){kib, kib, kib};
+    row.unit = "KiB";
+    row.demand = VALUE_AT_MOST;
+    row.bound = 1024;
+    table_add(&row);
+    end_child(child);
+}
+
+void bench_ssh(struct bench *b)
+{
+    struct row row = {.key = "ssh", .name = "start of an ssh context, loopback", .unit = "ms"};
+    struct duel d = {ours, reference, b, ROUNDS, {.count = 0}, {.count = 0}};
+
+    if (b->ssh_config == NULL)
+        return;
+    duel_fight(&d);
+    duel_result(&d, &row.ours, &row.reference);
+    table_add(&row);
+    measure_memory(b);
+}

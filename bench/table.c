@@ -1,0 +1,138 @@
+#include "bench.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { ROWS_MAX = 40, NUMBERS_MAX = 100 };
+
+/* --- numbers of others -------------------------------------------------------------------------
+ */
+
+static struct number {
+    char key[48];
+    double value;
+} numbers[NUMBERS_MAX];
+static int number_count;
+
+void numbers_load(const char *path)
+{
+    FILE *f = fopen(path, "re");
+
+    if (f == NULL)
+        die("cannot read %s", path);
+    while (number_count < NUMBERS_MAX &&
+           fscanf(f, "%47s %lf", numbers[number_count].key, &numbers[number_count].value) == 2)
+        number_count++;
+    fclose(f);
+}
+
+bool numbers_find(const char *prefix, const char *key, double *out)
+{
+    size_t length = strlen(prefix);
+
+    for (int i = 0; i < number_count; i++) {
+        if (strncmp(numbers[i].key, prefix, length) == 0 &&
+            strcmp(numbers[i].key + length, key) == 0) {
+            *out = numbers[i].value;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* --- rows --------------------------------------------------------------------------------------
+ */
+
+static struct row rows[ROWS_MAX];
+static int row_count;
+
+void table_add(const struct row *row)
+{
+    if (row_count == ROWS_MAX)
+        die("more than %d rows", ROWS_MAX);
+    rows[row_count++] = *row;
+    if (isatty(2))
+        fprintf(stderr, ".");
+}
+
+/* Four significant digits, without exponents. */
+static const char *digits(double x, char out[32])
+{
+    int decimals = x >= 1000 ? 0 : x >= 100 ? 1 : x >= 10 ? 2 : 3;
+
+    snprintf(out, 32, "%.*f", decimals, x);
+    return out;
+}
+
+static void print_summary(const struct summary *s)
+{
+    char median[32], low[32], high[32], range[72];
+
+    if (s->median <= 0) {
+        printf(" %9s %-19s", "", "");
+        return;
+    }
+    snprintf(range, sizeof range, "(%s..%s)", digits(s->low, low), digits(s->high, high));
+    if (s->low == s->high) /* not many rounds, one number */
+        range[0] = '\0';
+    printf(" %9s %-19s", digits(s->median, median), range);
+}
+
+static bool met(const struct row *r)
+{
+    switch (r->demand) {
+    case RATIO_AT_MOST:
+        return r->ours.median <= r->bound * r->reference.median;
+    case RATIO_AT_LEAST:
+        return r->ours.median >= r->bound * r->reference.median;
+    case VALUE_AT_MOST:
+        return r->ours.median <= r->bound;
+    case DEMAND_NOTHING:
+        break;
+    }
+    return true;
+}
+
+static void print_row(const struct row *r)
+{
+    static const char *const forms[] = {"", "<= %gx", ">= %gx", "<= %g"};
+    char ratio[32] = "", required[32], number[32] = "";
+    double mitogen;
+
+    if (r->reference.median > 0)
+        snprintf(ratio, sizeof ratio, "%.2fx", r->ours.median / r->reference.median);
+    if (r->demand == DEMAND_NOTHING)
+        required[0] = '\0';
+    else
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral"
+        snprintf(required, sizeof required, forms[r->demand], r->bound);
+#pragma GCC diagnostic pop
+    if (numbers_find("mitogen.", r->key, &mitogen))
+        digits(mitogen, number);
+    printf("%-34s %-6s", r->name, r->unit);
+    print_summary(&r->ours);
+    print_summary(&r->reference);
+    printf(" %8s %8s %-7s %9s\n", ratio, required,
+           r->demand == DEMAND_NOTHING ? ""
+           : met(r)                    ? "PASS"
+                                       : "FAIL",
+           number);
+}
+
+int table_print(void)
+{
+    int missed = 0;
+
+    if (isatty(2))
+        fprintf(stderr, "\n");
+    printf("%-34s %-6s %9s %-19s %9s %-19s %8s %8s %-7s %9s\n", "", "unit", "mitosis",
+           "(quartiles)", "reference", "(quartiles)", "ratio", "required", "", "mitogen");
+    for (int i = 0; i < row_count; i++) {
+        print_row(&rows[i]);
+        missed += !met(&rows[i]);
+    }
+    return missed;
+}

@@ -1,0 +1,189 @@
+/* mito_start(): am I a child? Then become one. */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "child/child.h"
+#include "child/image.h"
+#include "core/context.h"
+#include "io/fd.h"
+
+struct child this_child;
+int child_image_fd = -1;
+
+static void die(const char *step)
+{
+    char text[ERROR_TEXT_MAX + 64];
+    int n = snprintf(text, sizeof text, "mitosis: child: %s: %s\n", step, mito_error());
+
+    fd_write_all(2, text, (size_t)n < sizeof text ? (size_t)n : sizeof text - 1);
+    _exit(70);
+}
+
+/* Makes ps show who started this process, over the memory that holds the arguments: in place, since
+ * a POSIX sh cannot choose argv[0]. */
+static void show_title(int argc, char **argv, const char *title)
+{
+    char *end = argv[argc - 1] + strlen(argv[argc - 1]);
+    size_t room = (size_t)(end - argv[0]);
+    size_t length = strlen(title);
+
+    for (int i = 0; i + 1 < argc; i++) {
+        if (argv[i] + strlen(argv[i]) + 1 != argv[i + 1])
+            room = strlen(argv[0]); /* not in one piece after all */
+    }
+    if (length > room)
+        length = room;
+    memset(argv[0], 0, room);
+    memcpy(argv[0], title, length);
+    prctl(PR_SET_NAME, "mitosis", 0L, 0L, 0L);
+}
+
+/* The image was started from a file with a name (no /proc there to start it without one). */
+static void remove_directory(const char *dir)
+{
+    char path[4096];
+
+    if ((size_t)snprintf(path, sizeof path, "%s/image", dir) < sizeof path)
+        unlink(path);
+    rmdir(dir);
+}
+
+static bool same_socket(int a, int b)
+{
+    struct stat sa, sb;
+
+    return fstat(a, &sa) == 0 && fstat(b, &sb) == 0 && S_ISSOCK(sa.st_mode) &&
+           sa.st_ino == sb.st_ino && sa.st_dev == sb.st_dev;
+}
+
+/* Moves the stream away from descriptors 0 and 1, which become harmless; so does 2 when it is not
+ * open: what would be opened as 2 would be replaced later on. */
+static int take_stream(int *in_fd, int *out_fd)
+{
+    *in_fd = fcntl(0, F_DUPFD_CLOEXEC, FD_OUT_OF_THE_WAY);
+    if (*in_fd < 0) /* a low limit on descriptors */
+        *in_fd = fcntl(0, F_DUPFD_CLOEXEC, 3);
+    *out_fd = *in_fd;
+    if (*in_fd >= 0 && !same_socket(0, 1))
+        *out_fd = fcntl(1, F_DUPFD_CLOEXEC, *in_fd + 1);
+    if (*in_fd < 0 || *out_fd < 0)
+        return error_errno("fcntl(F_DUPFD_CLOEXEC)");
+    int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+    if (null < 0 || fd_move_up(&null, 3) < 0 || dup2(null, 0) < 0 || dup2(null, 1) < 0 ||
+        (fcntl(2, F_GETFD) < 0 && dup2(null, 2) < 0))
+        return error_errno("/dev/null");
+    close(null);
+    if (fd_set_nonblocking(*in_fd) < 0 || fd_set_nonblocking(*out_fd) < 0)
+        return -1;
+    return 0;
+}
+
+static void ignore(int signal)
+{
+    (void)signal;
+}
+
+/* A handler, not SIG_IGN: what user functions start gets the default back. */
+static void survive_sigpipe(void)
+{
+    struct sigaction act = {.sa_handler = ignore, .sa_flags = SA_RESTART};
+
+    sigaction(SIGPIPE, &act, NULL);
+}
+
+static int join_tree(struct child *c, const struct child_config *config, int in_fd, int out_fd)
+{
+    struct mito_router *r = c->router = router_create(&config->router);
+
+    if (r == NULL)
+        return -1;
+    router_lock(r);
+    int rc = -1;
+    if (context_intern(r, r->config.id, config->name) != NULL &&
+        dispatcher_start(&c->dispatcher, r) == 0 && death_start(c) == 0) {
+        r->parent =
+            neighbour_new(r, r->config.parent_ids[0], true, in_fd, out_fd, &child_parent_ops, NULL);
+        rc = r->parent != NULL && output_start(c) == 0 ? 0 : -1;
+    }
+    router_unlock(r);
+    return rc;
+}
+
+static void serve(int argc, char **argv)
+{
+    struct child_config config;
+    int in_fd, out_fd;
+
+    if (child_config_parse(&config, argv[2]) < 0)
+        die("command line");
+    if (argc > 3)
+        remove_directory(argv[3]);
+    fd_close_from(3, child_image_fd);
+    show_title(argc, argv, config.title);
+    survive_sigpipe();
+    router_claim_process();
+    if (take_stream(&in_fd, &out_fd) < 0)
+        die("stream");
+    if (fd_write_all(out_fd, CHILD_UP, strlen(CHILD_UP)) < 0 ||
+        join_tree(&this_child, &config, in_fd, out_fd) < 0)
+        die("start");
+    dispatcher_serve(&this_child.dispatcher);
+    router_lock(this_child.router);
+    child_end(&this_child);
+    router_unlock(this_child.router);
+    for (;;)
+        pause(); /* the broker ends the process */
+}
+
+void mito_start(int argc, char **argv)
+{
+    child_image_fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+    if (child_image_fd >= 0)
+        fd_move_away(&child_image_fd);
+    if (argc >= 3 && strcmp(argv[1], CHILD_ARGUMENT) == 0)
+        serve(argc, argv);
+}
+
+/* --- cutting loose -----------------------------------------------------------------------------
+ */
+
+int mito_detach(struct mito_router *r)
+{
+    struct child *c = &this_child;
+    struct frame f = {.handle = HANDLE_DETACHING};
+    struct mito_message *m = NULL;
+    struct mito_receiver rx;
+    struct pending *p = NULL;
+    struct error e;
+
+    if (r != c->router || c->detached)
+        return error_set(MITO_E_INVALID, "only a child that is attached can detach");
+    receiver_init(&rx, r);
+    router_lock(r);
+    struct mito_context *parent = context_intern(r, r->config.parent_ids[0], NULL);
+    if (parent != NULL && (p = pending_new(&rx, parent, NULL, NULL)) != NULL) {
+        f.dst_id = parent->id;
+        f.reply_to = p->handle.number;
+        if (router_send(r, &f, NULL, 0, true) == 0)
+            m = receiver_wait(&rx, INT64_MAX);
+    }
+    receiver_fini(&rx);
+    if (m != NULL && r->parent != NULL && !c->ending) {
+        c->detached = true;
+        r->config.parent_count = 0; /* nobody has authority over us any more */
+        error_fill(&e, MITO_E_DEAD, "detached");
+        neighbour_gone(r->parent, &e);
+        r->ids.next = 0x80000000u; /* our own root now: ids that the old tree does not use */
+        r->ids.last = UINT32_MAX;
+    }
+    router_unlock(r);
+    mito_message_free(m);
+    return c->detached ? 0 : error_set(MITO_E_DEAD, "the parent is gone");
+}

@@ -1,0 +1,73 @@
+#include "opening.h"
+
+#include <string.h>
+
+#include "memory.h"
+
+int opening_start(struct opening *o, struct session *session,
+                  void (*done)(void *arg, struct node *node), void *arg)
+{
+    *o = (struct opening){.session = session, .done = done, .arg = arg};
+    o->rx = mito_receiver_new(session->router);
+    return o->rx == NULL ? -1 : mito_select_add(session->select, o->rx);
+}
+
+void opening_stop(struct opening *o)
+{
+    if (o->rx == NULL)
+        return;
+    mito_select_remove(o->session->select, o->rx);
+    mito_receiver_free(o->rx);
+    o->rx = NULL;
+}
+
+/* With the thread's error. */
+static void fail(struct opening *o, struct node *node)
+{
+    node->error = memory_text(mito_error());
+    node->state = NODE_FAILED;
+    for (struct node *below = node; (below = node_next(node, below)) != NULL;)
+        below->state = NODE_FAILED;
+    o->done(o->arg, node);
+}
+
+static void open_node(struct opening *o, struct node *node)
+{
+    struct mito_context *via = node->parent != NULL ? node->parent->context : NULL;
+    node->state = NODE_OPENING;
+    node->since = now_ms();
+    if (hop_open(node->hop, o->session->router, o->rx, node, via) < 0)
+        fail(o, node);
+    else
+        o->under_way++;
+}
+
+void opening_want(struct opening *o, struct node *node)
+{
+    if (node->state != NODE_IDLE)
+        return;
+    node->state = NODE_WANTED;
+    if (node->parent == NULL || node->parent->state == NODE_UP)
+        open_node(o, node);
+    else
+        opening_want(o, node->parent);
+}
+
+void opening_receive(struct opening *o)
+{
+    MITO_AUTO_MESSAGE message = mito_receive(o->rx, 0);
+    struct node *node = message != NULL ? mito_message_tag(message) : NULL;
+    if (node == NULL)
+        return; /* nothing of ours: no call was answered */
+    o->under_way--;
+    if (mito_message_read(message, "c", &node->context) < 0) {
+        fail(o, node);
+        return;
+    }
+    node->state = NODE_UP;
+    o->done(o->arg, node);
+    for (struct node *child = node->first_child; child != NULL; child = child->next) {
+        if (child->state == NODE_WANTED)
+            open_node(o, child);
+    }
+}

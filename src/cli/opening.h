@@ -1,0 +1,26 @@
+/* Opens the contexts of a plan, each once and only when something wants it. */
+#ifndef CLI_OPENING_H
+#define CLI_OPENING_H
+
+#include "plan.h"
+#include "session.h"
+
+struct opening {
+    struct session *session;
+    struct mito_receiver *rx; /* in the session's select */
+    /* A node that was wanted is up now; or it failed, and with it all below it. May be called from
+     * opening_want(). */
+    void (*done)(void *arg, struct node *node);
+    void *arg;
+    size_t under_way; /* nodes that are being opened */
+};
+
+int opening_start(struct opening *o, struct session *session,
+                  void (*done)(void *arg, struct node *node), void *arg);
+/* Wants the node, and whatever leads to it. */
+void opening_want(struct opening *o, struct node *node);
+/* To be called when the receiver has something. */
+void opening_receive(struct opening *o);
+void opening_stop(struct opening *o);
+
+#endif

@@ -1,0 +1,456 @@
+#include "parent/connection_state.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/text.h"
+#include "io/fd.h"
+#include "parent/first_stage.h"
+#include "parent/image.h"
+
+enum {
+    NOISE_MAX = 64 * 1024,  /* bytes before the first stage speaks */
+    MARK_LINE_MAX = 4096,   /* a line of the first stage */
+    STDERR_KEPT = 4096,     /* its last bytes, for the error text */
+    STDERR_LINE_MAX = 4096, /* as a log record, once it is up */
+    STDERR_ROUNDS = 256,    /* reads of what it left: another process may go on writing */
+    EXIT_GRACE = 2000,      /* from the end of its output, before it was up, until it has ended */
+};
+
+/* --- the end of it -----------------------------------------------------------------------------
+ */
+
+static void release_image(struct connection *c)
+{
+    if (c->image_acquired)
+        image_release(c->router, &c->image_wait);
+    c->image_acquired = false;
+    c->uploading = false;
+}
+
+static void close_input(struct connection *c)
+{
+    watch_free(c->watch);
+    c->watch = NULL;
+    fd_close(&c->fd);
+}
+
+static void close_stderr(struct connection *c)
+{
+    watch_free(c->err_watch);
+    c->err_watch = NULL;
+    fd_close(&c->err_fd);
+}
+
+void connection_free(struct connection *c)
+{
+    struct mito_router *r = c->router;
+
+    release_image(c);
+    close_input(c);
+    close_stderr(c);
+    timer_cancel(&c->timeout);
+    timer_cancel(&c->kill_timer);
+    process_forget(&c->process);
+    if (c->process.exited)
+        map_remove(&r->let_go, (uint32_t)c->process.pid);
+    buf_free(&c->in);
+    buf_free(&c->noise);
+    buf_free(&c->err);
+    buf_free(&c->header);
+    options_free(c->method, c->options);
+    list_remove(&c->activity.link);
+    free(c);
+    router_check_ended(r);
+}
+
+static void free_later(void *arg)
+{
+    connection_free(arg);
+}
+
+void connection_kill_now(void *arg)
+{
+    struct connection *c = arg;
+
+    process_kill(&c->process, SIGKILL);
+}
+
+void connection_fail(struct connection *c, int code, const char *format, ...)
+{
+    struct error e;
+    char text[400];
+    va_list ap;
+
+    if (c->state >= UP)
+        return;
+    va_start(ap, format);
+    vsnprintf(text, sizeof text, format, ap);
+    va_end(ap);
+    error_fill(&e, code, "%s: %s", c->name[0] != '\0' ? c->name : c->method->name, text);
+    c->state = FAILED;
+    release_image(c);
+    close_input(c);
+    close_stderr(c);
+    timer_cancel(&c->timeout);
+    list_remove(&c->id_wait.link);
+    c->done(c->done_arg, NULL, &e);
+    if (!c->started || c->process.exited) /* later: callers still look at its state */
+        timer_set(&c->router->broker, &c->kill_timer, clock_ms(), free_later, c);
+    else
+        process_kill(&c->process, SIGKILL);
+}
+
+static void abort_connection(struct activity *a)
+{
+    struct connection *c = container_of(a, struct connection, activity);
+
+    if (c->state < UP)
+        connection_fail(c, MITO_E_DEAD, "given up: the router is shutting down");
+    else if (c->neighbour == NULL && !c->process.kill_group)
+        connection_free(c); /* detached: not ours to kill */
+    else
+        process_kill(&c->process, SIGKILL);
+}
+
+/* --- becoming up -------------------------------------------------------------------------------
+ */
+
+static void come_up(struct connection *c)
+{
+    struct mito_router *r = c->router;
+    struct mito_context *context = context_intern(r, c->id, c->name);
+    int fd = c->fd;
+
+    if (context == NULL) {
+        connection_fail(c, MITO_E_NOMEM, "out of memory");
+        return;
+    }
+    watch_free(c->watch);
+    c->watch = NULL;
+    c->fd = -1;
+    c->neighbour = neighbour_new(r, c->id, false, fd, fd, &connection_ops, c);
+    if (c->neighbour == NULL) {
+        connection_fail(c, mito_error_code(), "%s", mito_error());
+        return;
+    }
+    release_image(c);
+    timer_cancel(&c->timeout);
+    list_remove(&c->activity.link);
+    c->state = UP;
+    c->neighbour->unidirectional = ((const struct common_options *)c->options)->unidirectional;
+    neighbour_own(c->neighbour, c->id, c->id + 1);
+    neighbour_own(c->neighbour, c->ids.first, c->ids.last);
+    routes_announce(r, c->id, c->name); /* before anything that it says can pass through us */
+    c->done(c->done_arg, context, NULL);
+    c->done = NULL;
+    buf_free(&c->noise);
+    c->err.length = 0;
+    struct neighbour *n = neighbour_ref(c->neighbour);
+    stream_feed(&n->stream, c->in.data, c->in.length);
+    neighbour_unref(n);
+    buf_free(&c->in);
+}
+
+/* --- sending the image -------------------------------------------------------------------------
+ */
+
+static void send_some(struct connection *c)
+{
+    while (c->uploading) {
+        bool head = c->uploaded < c->header.length;
+        size_t at = head ? c->uploaded : c->uploaded - c->header.length;
+        const uint8_t *data = head ? c->header.data : c->upload.data;
+        size_t left = (head ? c->header.length : c->upload.size) - at;
+        if (left == 0)
+            break;
+        ssize_t n = send(c->fd, data + at, left, MSG_NOSIGNAL);
+        if (n < 0 && (errno == EAGAIN || errno == EINTR))
+            return;
+        if (n < 0) { /* nobody reads: what it said, or how it ended, tells more */
+            c->uploading = false;
+            break;
+        }
+        c->uploaded += (size_t)n;
+    }
+    c->uploading = false;
+    watch_set(c->watch, POLLER_IN);
+}
+
+static void start_upload(struct connection *c, struct image_form form)
+{
+    c->upload = form;
+    c->uploaded = 0;
+    c->header.length = 0;
+    if (buf_printf(&c->header, "%s %zu\n", form.compressed ? "gz" : "raw", form.size) < 0) {
+        connection_fail(c, MITO_E_NOMEM, "out of memory");
+        return;
+    }
+    c->uploading = true;
+    watch_set(c->watch, POLLER_IN | POLLER_OUT);
+}
+
+static void on_image_ready(void *arg)
+{
+    struct connection *c = arg;
+
+    c->image_ready = true;
+    if (c->watch != NULL && (c->spoke || c->method->eager))
+        start_upload(c, image_best());
+}
+
+/* --- what the first stage says -----------------------------------------------------------------
+ */
+
+static bool starts_with(const char *line, const char *word, const char **rest)
+{
+    size_t length = strlen(word);
+
+    if (strncmp(line, word, length) != 0)
+        return false;
+    *rest = line[length] == ' ' ? line + length + 1 : line + length;
+    return true;
+}
+
+/* line: without its mark and newline, escaped. */
+static void on_mark(struct connection *c, const char *line)
+{
+    const char *rest;
+
+    if (starts_with(line, "002", &rest)) {
+        come_up(c);
+    } else if (c->method->direct) {
+        return;
+    } else if (starts_with(line, "000", &rest)) {
+        c->spoke = true;
+        c->state = WAITING_FOR_UP;
+        if (c->image_ready && !c->method->eager)
+            start_upload(c, image_best());
+    } else if (starts_with(line, "RAW", &rest)) {
+        start_upload(c, image_plain());
+    } else if (starts_with(line, "ARCH", &rest)) {
+        connection_fail(c, MITO_E_ARCH,
+                        "no image for that kind of machine: it is '%s', this program is built "
+                        "for %s",
+                        rest, first_stage_kind);
+    } else if (starts_with(line, "PLACE", &rest)) {
+        connection_fail(
+            c, MITO_E_NO_PLACE,
+            "no place to put the image; set XDG_RUNTIME_DIR there to one that is writable and not "
+            "noexec; tried: %s",
+            rest);
+    } else if (starts_with(line, "WRITE", &rest)) {
+        connection_fail(c, MITO_E_NO_PLACE, "the image could not be written to %s; is it full?",
+                        rest);
+    }
+}
+
+static void keep_noise(struct connection *c, size_t length)
+{
+    size_t keep = c->noise.length >= 512 ? 0 : 512 - c->noise.length;
+
+    buf_append(&c->noise, c->in.data, length < keep ? length : keep);
+    c->noise_bytes += length;
+    buf_consume(&c->in, length);
+}
+
+/* Takes one line with a mark out of the input. False when there is none (yet). */
+static bool take_mark(struct connection *c)
+{
+    size_t mark_length = strlen(FIRST_STAGE_MARK);
+    const uint8_t *mark = (const void *)text_find(c->in.data, c->in.length, FIRST_STAGE_MARK);
+    const uint8_t *end;
+    AUTO_BUF line = {0};
+
+    if (c->in.length == 0)
+        return false;
+    if (mark == NULL) { /* keep what may be the first part of one */
+        if (c->in.length >= mark_length)
+            keep_noise(c, c->in.length - (mark_length - 1));
+        return false;
+    }
+    if (mark > c->in.data) {
+        keep_noise(c, (size_t)(mark - c->in.data));
+        mark = c->in.data;
+    }
+    end = memchr(mark, '\n', c->in.length);
+    if (end == NULL) {
+        if (c->in.length <= MARK_LINE_MAX)
+            return false;
+        keep_noise(c, mark_length); /* no line of ours: look at what is behind it */
+        return true;
+    }
+    size_t length = (size_t)(end - mark);
+    text_escape(&line, (const char *)mark + mark_length, length - mark_length);
+    buf_byte(&line, 0);
+    buf_consume(&c->in, length + 1);
+    c->noise_bytes += length + 1; /* marks without end are noise as well */
+    if (line.data != NULL)
+        on_mark(c, (const char *)line.data);
+    return true;
+}
+
+/* False at the end of it, or when the state changed. */
+static bool read_input(struct connection *c)
+{
+    if (buf_reserve(&c->in, 4096) < 0) {
+        connection_fail(c, MITO_E_NOMEM, "out of memory");
+        return false;
+    }
+    ssize_t n = recv(c->fd, c->in.data + c->in.length, 4096, 0);
+    if (n <= 0)
+        return n < 0 && (errno == EAGAIN || errno == EINTR);
+    c->in.length += (size_t)n;
+    while (c->state < UP && take_mark(c))
+        ;
+    if (c->state >= UP)
+        return false;
+    if (c->noise_bytes > NOISE_MAX) {
+        connection_got_garbage(c);
+        return false;
+    }
+    return true;
+}
+
+static void on_process_exit(void *arg);
+
+static void on_ready(void *arg, int ready)
+{
+    struct connection *c = arg;
+
+    if ((ready & POLLER_OUT) && c->uploading)
+        send_some(c);
+    if (!(ready & (POLLER_IN | POLLER_HANGUP)) || read_input(c) || c->state >= UP ||
+        c->watch == NULL)
+        return;
+    keep_noise(c, c->in.length);
+    close_input(c); /* it will not come up; how its process ends tells why */
+    process_expect_end(&c->process);
+    if (process_check(&c->process))
+        on_process_exit(c);
+    else
+        timer_set(&c->router->broker, &c->kill_timer, clock_ms() + EXIT_GRACE, connection_kill_now,
+                  c);
+}
+
+static void log_stderr(struct connection *c)
+{
+    uint8_t *end;
+
+    while (c->err.length > 0 && ((end = memchr(c->err.data, '\n', c->err.length)) != NULL ||
+                                 c->err.length > STDERR_LINE_MAX)) {
+        size_t length = end != NULL ? (size_t)(end - c->err.data) : c->err.length;
+        size_t text = length > 0 && c->err.data[length - 1] == '\r' ? length - 1 : length;
+        log_text(c->router, MITO_INFO, c->id, c->method->name, (char *)c->err.data, text);
+        buf_consume(&c->err, end != NULL ? length + 1 : length);
+    }
+}
+
+static bool read_stderr(struct connection *c)
+{
+    char chunk[1024];
+    ssize_t n = read(c->err_fd, chunk, sizeof chunk);
+
+    if (n <= 0)
+        return n < 0 && (errno == EAGAIN || errno == EINTR) ? false : (close_stderr(c), false);
+    buf_append(&c->err, chunk, (size_t)n);
+    if (c->state == UP)
+        log_stderr(c);
+    else if (c->err.length > STDERR_KEPT)
+        buf_consume(&c->err, c->err.length - STDERR_KEPT);
+    return true;
+}
+
+static void on_stderr(void *arg, int ready)
+{
+    (void)ready;
+    read_stderr(arg);
+}
+
+static void on_process_exit(void *arg)
+{
+    struct connection *c = arg;
+
+    for (int i = 0; i < STDERR_ROUNDS && c->err_fd >= 0 && read_stderr(c); i++)
+        ;
+    switch (c->state) {
+    case UP:
+        connection_process_ended(c);
+        break;
+    case FAILED:
+    case GONE:
+        connection_free(c);
+        break;
+    default:
+        while (c->fd >= 0 && c->state < UP) { /* its last words on stdout */
+            size_t before = c->in.length + c->noise_bytes;
+            bool more = read_input(c);
+            if (c->state >= UP)
+                return;
+            if (!more || c->in.length + c->noise_bytes == before)
+                break;
+        }
+        keep_noise(c, c->in.length);
+        connection_died(c);
+    }
+}
+
+static void on_id(void *arg, uint32_t id)
+{
+    struct connection *c = arg;
+
+    c->id = id;
+    c->state = c->method->direct ? WAITING_FOR_UP : WAITING_FOR_SHELL;
+    c->method->name_context(c->options, id, c->name, sizeof c->name);
+    if (id == 0) {
+        connection_fail(c, MITO_E_DEAD, "no context id to be had from the master");
+        return;
+    }
+    if (!c->method->direct) {
+        c->image_wait = (struct image_wait){.ready = on_image_ready, .arg = c};
+        if (image_acquire(c->router, &c->image_wait) < 0) {
+            connection_fail(c, mito_error_code(), "%s", mito_error());
+            return;
+        }
+        c->image_acquired = true;
+    }
+    if (connection_launch(c, on_ready, on_stderr, on_process_exit) < 0)
+        connection_fail(c, mito_error_code(), "%s", mito_error());
+}
+
+void connection_start(struct mito_router *r, const struct method *m, void *options,
+                      connection_done *done, void *arg)
+{
+    struct connection *c = calloc(1, sizeof *c);
+    const struct common_options *o = options;
+    struct error e;
+    uint32_t id;
+
+    if (c == NULL || r->ending) {
+        error_fill(&e, c == NULL ? MITO_E_NOMEM : MITO_E_DEAD, "%s: %s", m->name,
+                   c == NULL ? "out of memory" : "the router is shutting down");
+        free(c);
+        options_free(m, options);
+        done(arg, NULL, &e);
+        return;
+    }
+    *c = (struct connection){.router = r, .method = m, .options = options, .fd = -1, .err_fd = -1};
+    c->process.pidfd = -1;
+    c->done = done;
+    c->done_arg = arg;
+    c->activity.abort = abort_connection;
+    c->id_wait = (struct id_wait){.ready = on_id, .arg = c};
+    list_init(&c->id_wait.link);
+    list_append(&r->activities, &c->activity.link);
+    timer_set(&r->broker, &c->timeout,
+              clock_ms() + (o->connect_timeout > 0 ? o->connect_timeout : CONNECT_TIMEOUT),
+              connection_timed_out, c);
+    if (ids_take(r, &id, &c->id_wait))
+        on_id(c, id);
+}

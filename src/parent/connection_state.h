@@ -1,0 +1,79 @@
+/* What the files that make up a connection share. Not for others.
+ *
+ *     connection.c  the way to being up: first stage, image, marks
+ *     launch.c      the process: configuration, command line, start
+ *     linked.c      while it is up, and how it ends
+ *     diagnosis.c   why it did not come up, for people
+ */
+#ifndef PARENT_CONNECTION_STATE_H
+#define PARENT_CONNECTION_STATE_H
+
+#include "io/process.h"
+#include "parent/connection.h"
+#include "parent/image.h"
+
+enum { CONNECT_TIMEOUT = 30000 }; /* ms, unless the options say */
+
+enum state {
+    WAITING_FOR_ID,
+    WAITING_FOR_SHELL, /* started; the first stage has not spoken */
+    WAITING_FOR_UP,    /* the image is on its way, or was started directly */
+    UP,
+    FAILED, /* told; its process is still to go */
+    GONE,   /* it was up; its process is still to go */
+};
+
+struct connection {
+    struct activity activity;
+    struct mito_router *router;
+    const struct method *method;
+    void *options;
+    uint32_t id;
+    char name[100];
+    enum state state;
+    bool spoke; /* the first stage did */
+    struct id_wait id_wait;
+    struct id_range ids; /* given to it */
+    struct image_wait image_wait;
+    bool image_acquired, image_ready;
+    struct process process;
+    bool started;
+    int fd;
+    struct watch *watch;
+    struct buf in; /* what came and is not understood yet */
+    struct buf noise;
+    size_t noise_bytes;
+    int err_fd;
+    struct watch *err_watch;
+    struct buf err;
+    struct buf header; /* of the image being sent */
+    struct image_form upload;
+    size_t uploaded; /* of header and image together */
+    bool uploading;
+    struct timer timeout, kill_timer;
+    struct neighbour *neighbour;
+    connection_done *done;
+    void *done_arg;
+};
+
+/* Tells why it could not be brought up. Its process is ended; this goes when that has. */
+void connection_fail(struct connection *c, int code, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+void connection_free(struct connection *c);
+void connection_kill_now(void *connection); /* a timer's function */
+
+/* diagnosis.c: each fails the connection with the best sentence there is. */
+void connection_died(struct connection *c);  /* its process ended before it was up */
+void connection_timed_out(void *connection); /* a timer's function */
+void connection_got_garbage(struct connection *c);
+
+/* launch.c: starts the process and watches it. -1 with an error. */
+int connection_launch(struct connection *c, void (*on_ready)(void *connection, int ready),
+                      void (*on_stderr)(void *connection, int ready),
+                      void (*on_exit)(void *connection));
+
+/* linked.c */
+extern const struct neighbour_ops connection_ops;
+void connection_process_ended(struct connection *c); /* while it is up */
+
+#endif

@@ -1,0 +1,119 @@
+/* Why a connection did not come up, in one sentence for people. All that the other side said is
+ * hostile: it is shortened, and shown in a form that a terminal can bear. */
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+
+#include "base/text.h"
+#include "parent/connection_state.h"
+
+/* Appends the lines of `text`, harmless for a terminal, joined by " / "; empty ones are left out.
+ */
+static void join_lines(struct buf *out, const char *text, size_t length)
+{
+    while (length > 0) {
+        const char *end = memchr(text, '\n', length);
+        size_t line = end != NULL ? (size_t)(end - text) : length;
+        size_t shown = line > 0 && text[line - 1] == '\r' ? line - 1 : line;
+        if (shown > 0 && out->length > 0)
+            buf_str(out, " / ");
+        text_escape(out, text, shown);
+        length -= end != NULL ? line + 1 : line;
+        text += line + 1;
+    }
+}
+
+/* The last lines on stderr, or what came instead of our first stage; one line. */
+static const char *last_words(const struct connection *c, char *out, size_t size)
+{
+    enum { SHOWN = 240 };
+    const struct buf *from = c->err.length > 0 ? &c->err : &c->noise;
+    size_t start = from->length > SHOWN ? from->length - SHOWN : 0;
+    AUTO_BUF text = {0};
+
+    if (from->length > 0)
+        join_lines(&text, (const char *)from->data + start, from->length - start);
+    size_t skipped = text.length < size ? 0 : text.length - (size - 1); /* the end counts */
+    while (skipped < text.length && (text.data[skipped] & 0xc0) == 0x80)
+        skipped++;
+    snprintf(out, size, "%.*s", (int)(text.length - skipped),
+             text.length > 0 ? (char *)text.data + skipped : "");
+    return out;
+}
+
+#define GARBAGE_TEXT                                                                               \
+    "something else than our shell command answered: \"%s\"; use an account whose login shell "    \
+    "runs commands"
+
+static void first_noise_line(const struct connection *c, char *out, size_t size)
+{
+    enum { SHOWN = 120 };
+    const char *text = (const char *)c->noise.data;
+    size_t start = 0, length = 0;
+    AUTO_BUF line = {0};
+
+    while (start < c->noise.length && (text[start] == '\n' || text[start] == '\r'))
+        start++;
+    while (start + length < c->noise.length && text[start + length] != '\n' && length < SHOWN)
+        length++;
+    if (length > 0)
+        join_lines(&line, text + start, length);
+    snprintf(out, size, "%.*s", (int)line.length, line.length > 0 ? (char *)line.data : "");
+}
+
+void connection_got_garbage(struct connection *c)
+{
+    char line[200];
+
+    first_noise_line(c, line, sizeof line);
+    connection_fail(c, MITO_E_GARBAGE, GARBAGE_TEXT, line);
+}
+
+void connection_died(struct connection *c)
+{
+    char words[300], how[100], line[200];
+    struct error e;
+    AUTO_BUF said = {0};
+    int status = c->process.status;
+    int code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+
+    join_lines(&said, (const char *)c->err.data, c->err.length);
+    buf_byte(&said, 0);
+    struct symptoms s = {.said = said.data != NULL ? (const char *)said.data : "",
+                         .reached_a_shell = c->spoke,
+                         .status = status};
+    process_describe(status, how, sizeof how);
+    last_words(c, words, sizeof words);
+    if (!c->spoke && c->method->diagnose != NULL && c->method->diagnose(&s, &e)) {
+        connection_fail(c, e.code, "%s", e.text);
+    } else if (!c->spoke && !c->method->direct && (code == 127 || code == 126)) {
+        connection_fail(c, MITO_E_NO_SHELL,
+                        "no POSIX sh there (it %s); install one, or add it to PATH%s%s", how,
+                        *words != '\0' ? "; last words: " : "", words);
+    } else if (!c->spoke && c->noise.length > 0) {
+        first_noise_line(c, line, sizeof line);
+        connection_fail(c, MITO_E_GARBAGE, GARBAGE_TEXT " (it %s)", line, how);
+    } else {
+        connection_fail(c, MITO_E_DIED, "%s %s%s%s", c->spoke ? "the first stage" : "the process",
+                        how, *words != '\0' ? "; last words: " : "", words);
+    }
+}
+
+void connection_timed_out(void *arg)
+{
+    static const char *const steps[] = {
+        [WAITING_FOR_ID] = "asking for a context id",
+        [WAITING_FOR_SHELL] = "waiting for a shell to answer",
+        [WAITING_FOR_UP] = "waiting for the image to start",
+    };
+    struct connection *c = arg;
+    const struct common_options *o = c->options;
+    char words[250];
+
+    last_words(c, words, sizeof words);
+    connection_fail(
+        c, MITO_E_TIMEOUT,
+        "timed out after %d ms while %s; if it may take longer, set connect_timeout%s%s",
+        o->connect_timeout > 0 ? o->connect_timeout : CONNECT_TIMEOUT, steps[c->state],
+        *words != '\0' ? "; last words: " : "", words);
+}

@@ -1,0 +1,28 @@
+/* The first stage: what a POSIX sh on a bare target does to receive an image and start it.
+ *
+ * It is one line that any login shell takes (also fish, csh): sh -c and one single-quoted word
+ * without quotes, backslashes, exclamation marks or newlines in it. It talks back in lines that
+ * begin with FIRST_STAGE_MARK; whatever else comes before is noise of login scripts.
+ *
+ *     MITO_000 KIND     a shell is there, on that kind of machine (uname -m); it waits for
+ *                       "gz SIZE\n" or "raw SIZE\n" and so many bytes
+ *     MITO_RAW          no gzip here: send it plain
+ *     MITO_ARCH KIND    that kind of machine cannot run the image
+ *     MITO_PLACE WHAT   no place for the image; WHAT was tried
+ *     MITO_WRITE PLACE  the image could not be written there
+ *     MITO_002          (said by the image itself) up; frames follow
+ */
+#ifndef PARENT_FIRST_STAGE_H
+#define PARENT_FIRST_STAGE_H
+
+#include "base/buf.h"
+
+#define FIRST_STAGE_MARK "MITO_"
+
+/* What uname -m says where this program's image runs, for people. */
+extern const char first_stage_kind[];
+
+/* The line. `config` is a word from child_config_encode(). */
+int first_stage_command(struct buf *out, const char *config);
+
+#endif

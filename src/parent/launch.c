@@ -1,0 +1,115 @@
+/* Starting the process of a connection. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "child/config.h"
+#include "child/image.h"
+#include "io/fd.h"
+#include "parent/connection_state.h"
+#include "parent/first_stage.h"
+
+/* user@host:pid. The user as the environment says: looking the number up in the user database would
+ * put 5 KB of code into every image. */
+static void default_title(char *out, size_t size)
+{
+    char host[64] = "localhost", number[16];
+    const char *user = getenv("LOGNAME");
+
+    gethostname(host, sizeof host - 1);
+    snprintf(number, sizeof number, "%u", (unsigned)geteuid());
+    if (user == NULL || geteuid() == 0)
+        user = geteuid() == 0 ? "root" : number;
+    snprintf(out, size, "%.30s@%s:%d", user, host, (int)getpid());
+}
+
+static int build_config(struct connection *c, struct buf *out, struct buf *title)
+{
+    struct mito_router *r = c->router;
+    const struct common_options *o = c->options;
+    struct child_config config = {.router = r->config};
+    uint32_t *parents = malloc((r->config.parent_count + 1) * sizeof *parents);
+
+    if (parents == NULL)
+        return error_nomem();
+    parents[0] = r->config.id;
+    if (r->config.parent_count > 0)
+        memcpy(parents + 1, r->config.parent_ids, r->config.parent_count * sizeof *parents);
+    config.router.id = c->id;
+    config.router.parent_ids = parents;
+    config.router.parent_count = r->config.parent_count + 1;
+    config.router.unidirectional |= o->unidirectional;
+    config.router.ids = c->ids = ids_spare_block(r);
+    if (o->debug && config.router.log_level < MITO_DEBUG)
+        config.router.log_level = MITO_DEBUG;
+    char who[100];
+    default_title(who, sizeof who);
+    snprintf(config.title, sizeof config.title, "mitosis:%.100s",
+             o->remote_name != NULL ? o->remote_name : who);
+    snprintf(config.name, sizeof config.name, "%.30s", c->name);
+    int rc = child_config_encode(out, &config) < 0 || buf_byte(out, 0) < 0 ||
+             buf_str(title, config.title) < 0 || buf_byte(title, 0) < 0;
+    free(parents);
+    return rc == 0 ? 0 : -1;
+}
+
+static int build_command(struct connection *c, struct argv *argv, char *path, size_t path_size)
+{
+    AUTO_BUF config = {0};
+    AUTO_BUF title = {0};
+    AUTO_BUF line = {0};
+
+    if (build_config(c, &config, &title) < 0)
+        return -1;
+    if (c->method->direct) {
+        if (child_image_fd < 0)
+            return error_set(MITO_E_SYSTEM, "cannot read our own executable (is /proc mounted? was "
+                                            "mito_start() called?)");
+        snprintf(path, path_size, "/proc/self/fd/%d", child_image_fd);
+        argv_add(argv, (char *)title.data);
+        argv_add(argv, CHILD_ARGUMENT);
+        argv_add(argv, (char *)config.data);
+        return argv_done(argv);
+    }
+    if (first_stage_command(&line, (char *)config.data) < 0 ||
+        c->method->command(c->options, (char *)line.data, argv) < 0)
+        return -1;
+    snprintf(path, path_size, "%s", argv->words[0]);
+    return 0;
+}
+
+int connection_launch(struct connection *c, void (*on_ready)(void *connection, int ready),
+                      void (*on_stderr)(void *connection, int ready),
+                      void (*on_exit)(void *connection))
+{
+    struct argv argv = {0};
+    char path[4096];
+    pid_t pid;
+    AUTO_FD theirs = -1;
+    AUTO_FD their_err = -1;
+    int pair[2], err[2];
+
+    if (build_command(c, &argv, path, sizeof path) < 0 || fd_socketpair(pair, true) < 0) {
+        argv_free(&argv);
+        return -1;
+    }
+    c->fd = pair[0];
+    theirs = pair[1];
+    if (fd_pipe(err) < 0) {
+        argv_free(&argv);
+        return -1;
+    }
+    c->err_fd = err[0];
+    their_err = err[1];
+    struct spawn s = {path, argv.words, theirs, theirs, their_err, NULL};
+    int rc = process_spawn(&s, &pid);
+    argv_free(&argv);
+    if (rc < 0)
+        return -1;
+    c->started = true;
+    process_watch(&c->process, &c->router->broker, pid, on_exit, c);
+    c->watch = watch_new(&c->router->broker, c->fd, POLLER_IN, on_ready, c);
+    c->err_watch = watch_new(&c->router->broker, c->err_fd, POLLER_IN, on_stderr, c);
+    return c->watch == NULL || c->err_watch == NULL ? -1 : 0;
+}

@@ -1,0 +1,137 @@
+/* A child while it is up, and how it is lost: its stream breaks, its process ends, in either order.
+ */
+#include <signal.h>
+
+#include "base/clock.h"
+#include "parent/connection_state.h"
+
+enum {
+    STATUS_GRACE = 100,   /* ms from the end of the stream until its process has ended */
+    PROCESS_GRACE = 5000, /* then it is killed */
+    ENDED_GRACE = 500,    /* from the end of its process until its stream breaks */
+    DETACH_GRACE = 100,   /* from the answer to DETACHING until the stream is broken */
+};
+
+/* A detached child lives on, when its process is ours to let live: one that only carries its stream
+ * (ssh) is ended with the stream, whatever the child said. */
+static bool is_let_go(const struct connection *c)
+{
+    return c->neighbour->detached && c->method->direct;
+}
+
+/* Its stream and everything behind it are gone; the process may take a little longer. */
+static void lost(void *arg)
+{
+    struct connection *c = arg;
+    struct neighbour *n = c->neighbour;
+    struct mito_router *r = c->router;
+    struct error e = n->stream.reason;
+    bool let_go = is_let_go(c);
+    char how[100];
+
+    timer_cancel(&c->timeout);
+    c->neighbour = NULL;
+    c->state = GONE;
+    if (e.code == MITO_E_DEAD && c->process.exited) {
+        process_describe(c->process.status, how, sizeof how);
+        error_fill(&e, MITO_E_DEAD, "%s", how);
+    }
+    if (n->detached)
+        error_fill(&e, MITO_E_DEAD, "was detached");
+    if (let_go) {
+        c->process.kill_group = false;
+        map_set(&r->let_go, (uint32_t)c->process.pid, r);
+    } else if (e.code != MITO_E_DEAD || (n->detached && r->ending)) {
+        process_kill(&c->process, SIGKILL); /* it broke the rules, or has nothing to clean up */
+    }
+    list_append(&r->activities, &c->activity.link);
+    if (!let_go && !c->process.exited)
+        timer_set(&r->broker, &c->kill_timer, clock_ms() + PROCESS_GRACE, connection_kill_now, c);
+    if (!r->ending && !n->detached)
+        log_locked(r, MITO_DEBUG, "router", "%s (context %u) %s", c->name, c->id, e.text);
+    neighbour_gone(n, &e);
+    if (c->process.exited || (let_go && r->ending))
+        connection_free(c);
+}
+
+static void on_stream_broken(struct neighbour *n)
+{
+    struct connection *c = n->owner;
+
+    if (process_check(&c->process) || n->detached || n->stream.reason.code != MITO_E_DEAD) {
+        lost(c);
+        return;
+    }
+    process_expect_end(&c->process);
+    timer_set(&c->router->broker, &c->timeout, clock_ms() + STATUS_GRACE, lost, c);
+}
+
+static void kill_neighbour(struct neighbour *n)
+{
+    struct connection *c = n->owner;
+
+    if (!is_let_go(c))
+        process_kill(&c->process, SIGKILL);
+}
+
+/* Its process may be gone, and another one hold the stream. */
+static void abandon_neighbour(struct neighbour *n)
+{
+    stream_break(&n->stream, MITO_E_DEAD, "did not end, not even by force");
+    lost(n->owner);
+}
+
+/* Not before the answer is on its way to it. */
+static void break_detached(void *arg)
+{
+    struct connection *c = arg;
+    struct stream *s = &c->neighbour->stream;
+
+    if (s->out_bytes > 0 && !s->out_dead)
+        timer_set(s->broker, &c->timeout, clock_ms() + DETACH_GRACE, break_detached, c);
+    else
+        stream_break(s, MITO_E_DEAD, "was detached");
+}
+
+static void detached_neighbour(struct neighbour *n)
+{
+    struct connection *c = n->owner;
+
+    if (!n->stream.broken && !c->timeout.set)
+        timer_set(&n->router->broker, &c->timeout, clock_ms() + DETACH_GRACE, break_detached, c);
+}
+
+const struct neighbour_ops connection_ops = {.broken = on_stream_broken,
+                                             .kill = kill_neighbour,
+                                             .abandon = abandon_neighbour,
+                                             .detached = detached_neighbour};
+
+static void stream_must_break(void *arg)
+{
+    struct connection *c = arg;
+
+    if (c->neighbour != NULL)
+        stream_break(&c->neighbour->stream, MITO_E_DEAD, "its process has ended");
+}
+
+bool connection_shutdown(struct neighbour *n, int timeout)
+{
+    struct frame f = {.dst_id = n->id, .handle = HANDLE_SHUTDOWN};
+    struct connection *c = n->owner;
+
+    if (n->ops != &connection_ops)
+        return false;
+    router_send(n->router, &f, NULL, 0, false);
+    timer_set(&n->router->broker, &c->kill_timer, clock_deadline(timeout < 0 ? 0 : timeout),
+              connection_kill_now, c);
+    return true;
+}
+
+void connection_process_ended(struct connection *c)
+{
+    if (c->neighbour->stream.broken)
+        lost(c);
+    else
+        timer_set(&c->router->broker, &c->kill_timer, clock_ms() + ENDED_GRACE, stream_must_break,
+                  c);
+}

@@ -1,0 +1,129 @@
+#!/usr/bin/python3
+"""Writes the seeds of the fuzz targets to tests/fuzz/corpus/<target>/. Needs python3-mitogen.
+
+The file names are made from the contents, so that running it again changes nothing."""
+
+import hashlib
+import os
+import pickle
+import struct
+import sys
+
+import mitogen.core as core
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+
+
+def put(target, data):
+    folder = os.path.join(HERE, "corpus", target)
+    os.makedirs(folder, exist_ok=True)
+    with open(os.path.join(folder, hashlib.sha256(data).hexdigest()[:16]), "wb") as f:
+        f.write(data)
+
+
+def context(id, name=None):
+    return core.Context(None, id, name)
+
+
+VALUES = [
+    None, True, False, 0, 1, 255, 256, 65535, 65536, -1, 2 ** 31, -2 ** 31, 2 ** 63, -2 ** 63, 2 ** 64, 2 ** 2040,
+    0.0, -2.5, float("inf"), float("nan"),
+    "", "text", "\u00e9\u20ac\U0001F41F", "\ud800", "nul\0", "x" * 300,
+    b"", b"bytes", bytes(range(256)), b"\xff" * 300,
+    (), (1,), (1, 2), (1, 2, 3), (1, 2, 3, 4), [], [1], [1, 2], {}, {"a": 1}, {"a": 1, 2: b"x"},
+    list(range(1002)), {i: None for i in range(1002)},
+    [["x", b"y"], ("x", b"y"), {"x": b"y"}],
+    (lambda x: [x, x, (x, x)])([1]),
+    core.Blob(b"blob"), core.Blob(b""), core.Secret("secret"), core.Kwargs({"k": 1}), core.Kwargs({}),
+    core.CallError("failed\n  at line 3"),
+    context(7, "ssh.db1"), context(2 ** 32 - 1), core.Sender(context(8), 1001),
+    (None, "main", None, "add", (2, 3), core.Kwargs({})),
+    ("chain-1", "main", None, "f", (core.Blob(b"x"), core.Secret("s"), core.Sender(context(1), 1000)),
+     core.Kwargs({"a": [1.5]})),
+    (1000, 2000),
+]
+
+HOSTILE = [
+    b"cos\nsystem\nX\2\0\0\0ls\x85R.",
+    b"]q\0h\0a.",
+    b"]q\0]q\1h\0ah\0h\1a.",
+    b"]q\0(h\0h\0e]q\1(h\0h\0e.",
+    b"(" + b"".join(b"](" + (b"N" if n == 0 else b"h" + bytes([n - 1])) * 10 + b"eq" + bytes([n]) for n in range(8)) + b"t.",
+    b"N" + b"\x85" * 70 + b".",
+    b"]" * 70 + b"a" * 69 + b".",
+    b"X\xff\xff\xff\xff.",
+    b"\x8e\xff\xff\xff\xff\xff\xff\xff\xff.",
+    b"\x8b\xff\xff\xff\x7f.",
+    b"Nr\xff\xff\xff\xff.",
+    b"}(N]u.",
+    b"U\3abcT\1\0\0\0x\x86.",
+    b"\x8a\0\x8b\0\0\0\0\x86.",
+]
+
+FAILURES = [
+    b"mitosis.dead: context 7 is gone", b"mitosis.user[1000]: mine", b"mitosis.user[2147483647]: x",
+    b"mitosis.user[999]: x", b"mitosis.ok: x", b"mitosis.: ", b"mitosis.no_function: ",
+    b"builtins.ValueError: no\n  File \"x.py\", line 3\n", b"", b"\x1b[2J\xff\xc2\x9b", "\u20ac".encode() * 200,
+]
+
+SIGNATURES = [
+    (b"", None), (b"i", 1), (b"b", True), (b"d", 1.5), (b"s", "x"), (b"s", None), (b"y", b"x"), (b"n", None),
+    (b"v", [1, {"a": 2}]), (b"B", core.Blob(b"x")), (b"S", core.Secret("x")), (b"c", context(1, "n")),
+    (b"c", context(7)), (b"t", core.Sender(context(1), 1000)), (b"r", core.Sender(context(1), 1000)),
+    (b"isyv", (1, "a", b"b", [])), (b"(i[s](n))", (1, ["a"], (None,))), (b"[cct]", [context(1), context(2), core.Sender(context(7), 1)]),
+    (b"svi", ("a", "b", "c")), (b"i", 2 ** 70), (b"s", "a\0b"), (b"{si}", {"a": 1}), (b"((", 1), (b"(n()[n])", (None, (), [None])),
+    (b"bidsyBScrtv", (True, 1, 1.5, "s", b"y", core.Blob(b""), core.Secret(""), context(1),
+                      core.Sender(context(2), 1), core.Sender(context(3), 2), {})),
+]
+
+TEXTS = [
+    b"", b"plain", b"a\tb\nc\x7f", "\u00e9\u20ac\U0001F41F".encode(), b"\xc2\x9b\xc2\xa0", b"\xed\xa0\x80", b"\xf4\x90\x80\x80",
+    b"\xe2\x82", b"%41%zz", b"%00", b"a%20b", b"4294967295", b"4294967296", b"007", b"debug", b"timeout", b"x" * 299,
+]
+
+CONFIG = b"max=100,queue=100,level=2,uni=0,first=1,last=2,delay=0,rate=0"
+CONFIGS = [
+    b"id=1,parents=0," + CONFIG + b",title=mitosis:a@b:1,name=ssh.db1", b"id=4294967295,parents=3:2:0," + CONFIG,
+    b"id=1,parents=0," + CONFIG + b",newer=7", b"id=1,parents=1::2," + CONFIG, b"id=1,parents=," + CONFIG,
+    b"id=1,parents=0," + CONFIG + b",title=%41%zz", b"id=4294967296,parents=0," + CONFIG, b"id", b"", b",=,",
+]
+
+
+def frame(length, payload=b"", magic=0x4D4A):
+    return struct.pack(">HLLLLLL", magic, 1, 2, 3, 101, 1000, length) + payload
+
+
+STREAMS = [
+    frame(0), frame(5, b"hello") + frame(0) + frame(3, b"abc"), frame(70000, b"x" * 70000) + frame(1, b"y"),
+    frame(200 * 1024), frame(200 * 1024 + 1), frame((1 << 32) - 1, b"few"), frame(2, b"ok") + b"Welcome to db1!\r\n" * 3,
+    frame(5, b"hello") + frame(5, b"hello", 0x4D4C), frame(5, b"hell"), frame(0)[:25],
+]
+
+
+def main():
+    for value in VALUES:
+        put("pickle", core.Message.pickled(value).data)
+        for protocol in (2, 3, 4):
+            put("pickle", pickle.dumps(value, protocol))
+    for data in HOSTILE:
+        put("pickle", data)
+    for signature, value in SIGNATURES:
+        put("signature", signature + b"\0" + core.Message.pickled(value).data)
+        put("signature", signature + b"\0" + core.Message.pickled((value,)).data)
+    for magic in (0x4D49, 0x4D4A, 0x4D4B, 0x4D4C):
+        for length in (0, 5, 1 << 27, (1 << 27) + 1, (1 << 32) - 1):
+            put("frame", struct.pack(">HLLLLLL", magic, 1, 2, 0xFFFFFFFF, 101, 999, length) + b"after")
+    put("frame", b"Welcome to db1!\r\n\x1b[1mAuthorised users only\xff\r\n")
+    put("frame", b"bash: line 1: mitosis: command not found\n" * 10)
+    for text in CONFIGS:
+        put("config", text)
+    for data in STREAMS:
+        for cut in (0, 25, 255):
+            put("stream", bytes([cut]) + data)
+    for text in FAILURES:
+        put("failure", text)
+    for text in TEXTS:
+        put("text", text)
+
+
+sys.exit(main())

@@ -1,0 +1,76 @@
+#!/bin/sh
+# Installs what is missing for a purpose; does nothing when all is there.
+#   setup.sh build|test|bench|dev
+# Without apt-get it names what is missing and fails only if one of the commands is not there.
+set -eu
+
+# package:command that shows that it is there ("-": none)
+build="gcc:gcc make:make musl-tools:musl-gcc binutils:objcopy gzip:gzip"
+test="libc6-dev:- clang:clang libclang-rt-dev:- llvm:llvm-symbolizer libcmocka-dev:- clang-format:clang-format
+    pkgconf:pkg-config python3:python3 python3-mitogen:- openssh-server:/usr/sbin/sshd
+    openssh-client:ssh iproute2:ip iptables:iptables procps:ps util-linux:setsid
+    busybox-static:busybox dash:dash ksh:ksh mksh:mksh fish:fish tcsh:tcsh zsh:zsh file:file
+    mandoc:mandoc jq:jq strace:strace sudo:sudo"
+bench="python3:python3 python3-mitogen:- openssh-server:/usr/sbin/sshd openssh-client:ssh
+    iproute2:ip jq:jq"
+dev="gdb:gdb valgrind:valgrind clang-tidy:clang-tidy shellcheck:shellcheck"
+
+case ${1:-build} in
+build) wanted=$build ;;
+test) wanted="$build $test" ;;
+bench) wanted="$build $bench" ;;
+dev) wanted="$build $test $bench $dev" ;;
+*)
+    echo "usage: $0 [build|test|bench|dev]" >&2
+    exit 2
+    ;;
+esac
+
+have_command()
+{
+    [ "$1" != - ] && command -v "$1" >/dev/null 2>&1
+}
+
+have_package()
+{
+    [ "$(dpkg-query -W -f='${db:Status-Status}' "$1" 2>/dev/null)" = installed ]
+}
+
+missing=
+if command -v apt-get >/dev/null 2>&1; then
+    for item in $wanted; do
+        package=${item%%:*}
+        have_package "$package" || missing="$missing $package"
+    done
+    [ -n "$missing" ] || exit 0
+    as_root=
+    if [ "$(id -u)" -ne 0 ]; then
+        as_root=sudo
+        if ! have_command sudo; then
+            echo "Missing, and neither root nor sudo to install it:$missing" >&2
+            exit 1
+        fi
+    fi
+    echo "Installing:$missing"
+    export DEBIAN_FRONTEND=noninteractive
+    $as_root apt-get update -q </dev/null
+    # shellcheck disable=SC2086 # a list; and sudo drops the environment
+    $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends \
+        $missing </dev/null
+    exit 0
+fi
+
+libraries=
+for item in $wanted; do
+    package=${item%%:*} command=${item#*:}
+    if [ "$command" = - ]; then
+        libraries="$libraries $package"
+    else
+        have_command "$command" || missing="$missing $command"
+    fi
+done
+[ -z "$libraries" ] || echo "No apt-get here. Needed (names of Debian packages):$libraries"
+if [ -n "$missing" ]; then
+    echo "No apt-get here, and these commands are missing:$missing" >&2
+    exit 1
+fi

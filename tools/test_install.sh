@@ -1,0 +1,68 @@
+#!/bin/sh
+# Installs into a directory, builds a program against what is there, takes it away again.
+set -eu
+cd "$TOP"
+root=$TMPDIR/root
+failed=0
+case_is()
+{
+    if "$2"; then
+        echo "ok $1"
+    else
+        echo "not ok $1"
+        failed=1
+    fi
+}
+
+installs()
+{
+    make install BUILD="${BUILD%/musl}" PREFIX=/usr DESTDIR="$root" >&2 &&
+        [ -f "$root/usr/include/mitosis.h" ] && [ -f "$root/usr/lib/libmitosis.a" ] &&
+        [ -f "$root/usr/lib/pkgconfig/mitosis.pc" ]
+}
+
+has_the_version_of_the_header()
+{
+    grep -q "MITO_VERSION \"$(pkg_config --modversion)\"" include/mitosis.h
+}
+
+pkg_config()
+{
+    PKG_CONFIG_PATH=$root/usr/lib/pkgconfig PKG_CONFIG_SYSROOT_DIR=$root \
+        PKG_CONFIG_ALLOW_SYSTEM_CFLAGS=1 PKG_CONFIG_ALLOW_SYSTEM_LIBS=1 pkg-config "$@" mitosis
+}
+
+compiles_links_and_runs()
+{
+    cat >"$TMPDIR/program.c" <<'C'
+#include <mitosis.h>
+#include <string.h>
+int main(int argc, char **argv)
+{
+    mito_start(argc, argv);
+    return strcmp(mito_error_name(MITO_E_TIMEOUT), "timeout") != 0;
+}
+C
+    # shellcheck disable=SC2046 # flags
+    musl-gcc -Wall -Werror -o "$TMPDIR/program" "$TMPDIR/program.c" $(pkg_config --cflags --libs) &&
+        "$TMPDIR/program"
+}
+
+installs_a_static_command()
+{
+    "$root/usr/bin/mitosis" --version >/dev/null &&
+        file "$root/usr/bin/mitosis" | grep -q 'statically linked'
+}
+
+uninstalls_every_file()
+{
+    make uninstall BUILD="${BUILD%/musl}" PREFIX=/usr DESTDIR="$root" >&2 &&
+        [ -d "$root/usr/include" ] && [ -z "$(find "$root" -type f)" ]
+}
+
+case_is "make install" installs
+case_is "pkg-config --modversion" has_the_version_of_the_header
+case_is "a program compiles, links and runs" compiles_links_and_runs
+[ ! -d src/cli ] || case_is "the command is static" installs_a_static_command
+case_is "make uninstall" uninstalls_every_file
+exit $failed
