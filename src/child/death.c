@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -18,6 +19,7 @@
 enum {
     FUNCTION_GRACE = 300, /* ms for a running function to notice and return */
     FLUSH_GRACE = 1000,   /* for output and log to reach the parent */
+    KILL_GRACE = 500,     /* for what was killed to be dead, so that its children become ours */
     LOOK_AGAIN = 5,
 };
 
@@ -73,8 +75,12 @@ static void end_processes(void)
 #ifdef PR_SET_CHILD_SUBREAPER
     prctl(PR_SET_CHILD_SUBREAPER, 1L, 0L, 0L, 0L);
 #endif
-    for (int round = 0; round < 8 && kill_children() > 0; round++)
+    int64_t deadline = clock_ms() + KILL_GRACE;
+    while (kill_children() > 0 && clock_ms() < deadline) {
         usleep(1000); /* the broker has nothing left to do */
+        while (waitpid(-1, NULL, WNOHANG) > 0)
+            ;
+    }
 }
 
 /* --- the last steps ----------------------------------------------------------------------------

