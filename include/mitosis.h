@@ -71,31 +71,38 @@ struct mito_chain;    /* calls of which the later ones fail with the first */
  * by name, so they mean the same on both sides. */
 enum mito_error_code {
     MITO_OK = 0,
-    MITO_E_NOMEM,       /* out of memory */
-    MITO_E_SYSTEM,      /* a system call failed; the text names it */
-    MITO_E_INVALID,     /* a bad argument, option or signature */
-    MITO_E_TYPE,        /* a value of another type, or too few or too many values */
-    MITO_E_RANGE,       /* an integer or string that does not fit what it is read into */
-    MITO_E_MALFORMED,   /* bytes that are no valid value or frame */
-    MITO_E_TOO_LARGE,   /* over max_message_size, or over another bound that the text names */
-    MITO_E_TIMEOUT,     /* the time given ran out */
-    MITO_E_CLOSED,      /* the other end closed the receiver; no more will come */
-    MITO_E_DEAD,        /* the context is gone, or the message could not be delivered */
-    MITO_E_DENIED,      /* refused by policy: no authority */
-    MITO_E_OVERFLOW,    /* a bounded queue was full and messages were lost */
-    MITO_E_NO_FUNCTION, /* the other context has no function of that name */
-    MITO_E_REMOTE,      /* the function failed and gave no code of its own */
-    MITO_E_REFUSED,     /* connect: connection refused */
-    MITO_E_UNREACHABLE, /* connect: unknown host or no route to it */
-    MITO_E_HOST_KEY,    /* connect: host key unknown or changed */
-    MITO_E_PERMISSION,  /* connect: the other side did not accept who we are */
-    MITO_E_NO_SHELL,    /* connect: no POSIX sh there */
-    MITO_E_NO_PLACE,    /* connect: no place to put the image */
-    MITO_E_ARCH,        /* connect: no image for that kind of machine */
-    MITO_E_GARBAGE,     /* connect: something else than our first stage answered */
-    MITO_E_DIED,        /* connect: the process ended before it was up */
-    MITO_E_NO_TOOL,     /* connect: the program that connects (ssh ...) is not there */
-    MITO_E_USER = 1000, /* from here on: codes of the program's own, for mito_fail() */
+    MITO_E_NOMEM,        /* out of memory */
+    MITO_E_SYSTEM,       /* a system call failed; the text names it */
+    MITO_E_INVALID,      /* a bad argument, option or signature */
+    MITO_E_TYPE,         /* a value of another type, or too few or too many values */
+    MITO_E_RANGE,        /* an integer or string that does not fit what it is read into */
+    MITO_E_MALFORMED,    /* bytes that are no valid value or frame */
+    MITO_E_TOO_LARGE,    /* over max_message_size, or over another bound that the text names */
+    MITO_E_TIMEOUT,      /* the time given ran out */
+    MITO_E_CLOSED,       /* the other end closed the receiver; no more will come */
+    MITO_E_DEAD,         /* the context is gone, or the message could not be delivered */
+    MITO_E_DENIED,       /* refused by policy: no authority */
+    MITO_E_OVERFLOW,     /* a bounded queue was full and messages were lost */
+    MITO_E_NO_FUNCTION,  /* the other context has no function of that name */
+    MITO_E_REMOTE,       /* the function failed and gave no code of its own */
+    MITO_E_REFUSED,      /* connect: connection refused */
+    MITO_E_UNREACHABLE,  /* connect: unknown host or no route to it */
+    MITO_E_HOST_KEY,     /* connect: host key unknown or changed */
+    MITO_E_PERMISSION,   /* connect: the other side did not accept who we are */
+    MITO_E_NO_SHELL,     /* connect: no POSIX sh there */
+    MITO_E_NO_PLACE,     /* connect: no place to put the image */
+    MITO_E_ARCH,         /* connect: no image for that kind of machine */
+    MITO_E_GARBAGE,      /* connect: something else than our first stage answered */
+    MITO_E_DIED,         /* connect: the process ended before it was up */
+    MITO_E_NO_TOOL,      /* connect: the program that connects (ssh ...) is not there */
+    MITO_E_PASSWORD,     /* connect: the password is wrong */
+    MITO_E_NO_PASSWORD,  /* connect: a password is asked for, and none was given */
+    MITO_E_NO_USER,      /* connect: no such user there */
+    MITO_E_LOCKED,       /* connect: the account is locked or has expired */
+    MITO_E_NOT_ALLOWED,  /* connect: sudo or doas does not let us */
+    MITO_E_NO_CONTAINER, /* connect: no such container, pod, jail or process */
+    MITO_E_STOPPED,      /* connect: the container is not running */
+    MITO_E_USER = 1000,  /* from here on: codes of the program's own, for mito_fail() */
 };
 
 /* The calling thread's last error: one line that names the context, the step and the cause.
@@ -379,41 +386,195 @@ enum mito_host_keys {
     MITO_HOST_KEYS_IGNORE,  /* none is looked at: anyone can pretend to be the host */
 };
 
+/* Passwords. One is typed only where the program that connects asks for it: at its prompt, on a
+ * terminal made for that or on its standard error and input, once. It is part of no command line,
+ * environment, log or error, and our copies are wiped after use; a process that was given one
+ * writes no core files from then on (setrlimit(2), RLIMIT_CORE). Control characters in one are
+ * MITO_E_INVALID. NULL: none; then being asked for one is MITO_E_NO_PASSWORD.
+ *
+ * Lists of arguments end with NULL. They reach the program as they are, through no shell. */
+
 struct mito_ssh_options {
     MITO_COMMON_OPTIONS;
     const char *hostname;      /* required; a name, an address or a Host of ssh_config(5) */
     const char *username;      /* default: as ssh_config(5) says */
     int port;                  /* default: as ssh_config(5) says */
     const char *identity_file; /* the only key that is tried, besides the agent's */
+    bool identities_only;      /* no keys of the agent but those of the configuration */
+    const char *password;      /* for password and keyboard-interactive authentication */
     enum mito_host_keys check_host_keys;
-    const char *ssh_path;        /* default "ssh", looked up in PATH */
-    const char *const *ssh_args; /* further arguments before the host, NULL-terminated */
+    bool compression;       /* ssh's own (the image is compressed in any case) */
+    int keepalive_interval; /* s between questions whether the host is there; 0: 15, -1: never */
+    int keepalive_count;    /* so many without an answer are the end; 0: 3 */
+    int ssh_debug_level;    /* 0 to 3; what ssh says is logged at level info */
+    const char *ssh_path;   /* default "ssh", looked up in PATH */
+    const char *const *ssh_args; /* further arguments; they go first, and so override ours */
 };
 
-/* Starts a copy of this program: as a new process on this machine, or (ssh) on another one through
- * OpenSSH's client as it is, with the user's configuration, keys and agent. Returns when the copy
- * is ready to be called; on failure the error's code is one of the "connect:" codes above.
- *     mito_local(router, .via = other, .connect_timeout = 5000)
- *     mito_ssh(router, .hostname = "db1", .username = "admin")
- * The result is a reference for the caller; mito_router_free() takes all that are left. */
-#define mito_local(router, ...)                                                                    \
-    mito_local_((router), &(const struct mito_local_options){__VA_ARGS__})
-#define mito_ssh(router, ...) mito_ssh_((router), &(const struct mito_ssh_options){__VA_ARGS__})
-struct mito_context *mito_local_(struct mito_router *router,
-                                 const struct mito_local_options *options);
-struct mito_context *mito_ssh_(struct mito_router *router, const struct mito_ssh_options *options);
+/* sudo(8), with a terminal of its own, so that requiretty is no hindrance. */
+struct mito_sudo_options {
+    MITO_COMMON_OPTIONS;
+    const char *username; /* default root */
+    const char *password;
+    const char *sudo_path;        /* default "sudo" */
+    bool set_home;                /* -H */
+    bool preserve_env;            /* -E */
+    bool login;                   /* -i: through the user's login shell */
+    const char *selinux_role;     /* -r */
+    const char *selinux_type;     /* -t */
+    const char *const *sudo_args; /* further options; what would not leave us a command (-l, -v, -e
+                                     ...) or asks for a password elsewhere is MITO_E_INVALID */
+};
 
-/* The same without waiting: any number may be under way at once. When one is up, or has failed, a
- * message arrives in `rx`; mito_message_read(m, "c", &context) gives the context or the failure,
+/* su(1). */
+struct mito_su_options {
+    MITO_COMMON_OPTIONS;
+    const char *username; /* default root */
+    const char *password;
+    const char *su_path; /* default "su" */
+};
+
+/* doas(1). */
+struct mito_doas_options {
+    MITO_COMMON_OPTIONS;
+    const char *username; /* default root */
+    const char *password;
+    const char *doas_path; /* default "doas" */
+};
+
+/* docker exec, in a running container; or docker run, in a temporary one of an image, which is
+ * removed at the end. One of both is required. */
+struct mito_docker_options {
+    MITO_COMMON_OPTIONS;
+    const char *container;
+    const char *image;
+    const char *username;           /* a name or number; default: the container's */
+    const char *docker_path;        /* default "docker" */
+    const char *const *docker_args; /* global options, before exec or run */
+};
+
+/* podman exec, podman run: as docker. */
+struct mito_podman_options {
+    MITO_COMMON_OPTIONS;
+    const char *container;
+    const char *image;
+    const char *username;
+    const char *podman_path; /* default "podman" */
+    const char *const *podman_args;
+};
+
+/* buildah run, in a working container. */
+struct mito_buildah_options {
+    MITO_COMMON_OPTIONS;
+    const char *container; /* required */
+    const char *username;
+    const char *buildah_path;        /* default "buildah" */
+    const char *const *buildah_args; /* options of buildah run */
+};
+
+/* kubectl exec. */
+struct mito_kubectl_options {
+    MITO_COMMON_OPTIONS;
+    const char *pod; /* required; or "deployment/name" ..., as kubectl takes it */
+    const char *namespace;
+    const char *container;           /* default: kubectl's choice */
+    const char *kubectl_path;        /* default "kubectl" */
+    const char *const *kubectl_args; /* global options, before exec */
+};
+
+/* lxc-attach(1), of the LXC tools. */
+struct mito_lxc_options {
+    MITO_COMMON_OPTIONS;
+    const char *container;       /* required */
+    const char *lxc_attach_path; /* default "lxc-attach" */
+    const char *const *lxc_args; /* further options, such as -P and a path */
+};
+
+/* lxc exec, of LXD. */
+struct mito_lxd_options {
+    MITO_COMMON_OPTIONS;
+    const char *container;       /* required */
+    const char *lxc_path;        /* default "lxc" */
+    const char *const *lxd_args; /* options of lxc exec */
+};
+
+/* incus exec. */
+struct mito_incus_options {
+    MITO_COMMON_OPTIONS;
+    const char *container;         /* required */
+    const char *incus_path;        /* default "incus" */
+    const char *const *incus_args; /* options of incus exec */
+};
+
+/* jexec(8), on FreeBSD. */
+struct mito_jail_options {
+    MITO_COMMON_OPTIONS;
+    const char *container;  /* required: name or number of the jail */
+    const char *username;   /* as the jail knows it; default root */
+    const char *jexec_path; /* default "jexec" */
+};
+
+/* setns(2): the copy enters the namespaces of a process by itself, no program is run in the
+ * container, nor needs to be there. Needs the rights for it (usually root's). */
+struct mito_setns_options {
+    MITO_COMMON_OPTIONS;
+    const char *container; /* of `kind`: its first process is asked of the kind's tool */
+    const char *kind;      /* "docker", "podman", "lxc", "lxd", "incus", "machinectl" */
+    int pid;               /* instead of both: the process itself */
+    const char *username;  /* as /etc/passwd there says, or a number; default root */
+    const char *tool_path; /* of the kind's tool; default: docker, podman, lxc-info, lxc ... */
+};
+
+/* Starts a copy of this program: as a new process on this machine (local), or behind a program that
+ * leads elsewhere: another machine, account, container. Returns when the copy is ready to be
+ * called; on failure the error's code is one of the "connect:" codes above. mito_local(router, .via
+ * = other, .connect_timeout = 5000) mito_ssh(router, .hostname = "db1", .username = "admin")
+ *     mito_sudo(router, .via = db1, .password = secret)
+ * The result is a reference for the caller; mito_router_free() takes all that are left.
+ *
+ * mito_..._async does not wait: any number may be under way at once. When one is up, or has failed,
+ * a message arrives in `rx`; mito_message_read(m, "c", &context) gives the context or the failure,
  * and mito_message_tag(m) is `tag`. Options are copied before these return. */
-#define mito_local_async(router, rx, tag, ...)                                                     \
-    mito_local_async_((router), (rx), (tag), &(const struct mito_local_options){__VA_ARGS__})
-#define mito_ssh_async(router, rx, tag, ...)                                                       \
-    mito_ssh_async_((router), (rx), (tag), &(const struct mito_ssh_options){__VA_ARGS__})
-int mito_local_async_(struct mito_router *router, struct mito_receiver *rx, void *tag,
-                      const struct mito_local_options *options);
-int mito_ssh_async_(struct mito_router *router, struct mito_receiver *rx, void *tag,
-                    const struct mito_ssh_options *options);
+/* clang-format off */
+#define MITO_CONNECT_(router, method, ...)                                                         \
+    mito_connect_((router), #method, &(const struct mito_##method##_options){__VA_ARGS__})
+#define MITO_CONNECT_ASYNC_(router, rx, tag, method, ...)                                          \
+    mito_connect_async_((router), (rx), (tag), #method,                                            \
+                        &(const struct mito_##method##_options){__VA_ARGS__})
+#define mito_local(router, ...) MITO_CONNECT_(router, local, __VA_ARGS__)
+#define mito_ssh(router, ...) MITO_CONNECT_(router, ssh, __VA_ARGS__)
+#define mito_sudo(router, ...) MITO_CONNECT_(router, sudo, __VA_ARGS__)
+#define mito_su(router, ...) MITO_CONNECT_(router, su, __VA_ARGS__)
+#define mito_doas(router, ...) MITO_CONNECT_(router, doas, __VA_ARGS__)
+#define mito_docker(router, ...) MITO_CONNECT_(router, docker, __VA_ARGS__)
+#define mito_podman(router, ...) MITO_CONNECT_(router, podman, __VA_ARGS__)
+#define mito_buildah(router, ...) MITO_CONNECT_(router, buildah, __VA_ARGS__)
+#define mito_kubectl(router, ...) MITO_CONNECT_(router, kubectl, __VA_ARGS__)
+#define mito_lxc(router, ...) MITO_CONNECT_(router, lxc, __VA_ARGS__)
+#define mito_lxd(router, ...) MITO_CONNECT_(router, lxd, __VA_ARGS__)
+#define mito_incus(router, ...) MITO_CONNECT_(router, incus, __VA_ARGS__)
+#define mito_jail(router, ...) MITO_CONNECT_(router, jail, __VA_ARGS__)
+#define mito_setns(router, ...) MITO_CONNECT_(router, setns, __VA_ARGS__)
+#define mito_local_async(router, rx, tag, ...) MITO_CONNECT_ASYNC_(router, rx, tag, local, __VA_ARGS__)
+#define mito_ssh_async(router, rx, tag, ...) MITO_CONNECT_ASYNC_(router, rx, tag, ssh, __VA_ARGS__)
+#define mito_sudo_async(router, rx, tag, ...) MITO_CONNECT_ASYNC_(router, rx, tag, sudo, __VA_ARGS__)
+#define mito_su_async(router, rx, tag, ...) MITO_CONNECT_ASYNC_(router, rx, tag, su, __VA_ARGS__)
+#define mito_doas_async(router, rx, tag, ...) MITO_CONNECT_ASYNC_(router, rx, tag, doas, __VA_ARGS__)
+#define mito_docker_async(router, rx, tag, ...) MITO_CONNECT_ASYNC_(router, rx, tag, docker, __VA_ARGS__)
+#define mito_podman_async(router, rx, tag, ...) MITO_CONNECT_ASYNC_(router, rx, tag, podman, __VA_ARGS__)
+#define mito_buildah_async(router, rx, tag, ...) MITO_CONNECT_ASYNC_(router, rx, tag, buildah, __VA_ARGS__)
+#define mito_kubectl_async(router, rx, tag, ...) MITO_CONNECT_ASYNC_(router, rx, tag, kubectl, __VA_ARGS__)
+#define mito_lxc_async(router, rx, tag, ...) MITO_CONNECT_ASYNC_(router, rx, tag, lxc, __VA_ARGS__)
+#define mito_lxd_async(router, rx, tag, ...) MITO_CONNECT_ASYNC_(router, rx, tag, lxd, __VA_ARGS__)
+#define mito_incus_async(router, rx, tag, ...) MITO_CONNECT_ASYNC_(router, rx, tag, incus, __VA_ARGS__)
+#define mito_jail_async(router, rx, tag, ...) MITO_CONNECT_ASYNC_(router, rx, tag, jail, __VA_ARGS__)
+#define mito_setns_async(router, rx, tag, ...) MITO_CONNECT_ASYNC_(router, rx, tag, setns, __VA_ARGS__)
+/* clang-format on */
+/* What the macros call: `options` is the struct of that method. */
+struct mito_context *mito_connect_(struct mito_router *router, const char *method,
+                                   const void *options);
+int mito_connect_async_(struct mito_router *router, struct mito_receiver *rx, void *tag,
+                        const char *method, const void *options);
 
 /* The context of this process; of its parent (NULL in the master); of any id. Each returns a
  * reference. mito_context_by_id() says nothing about whether such a context lives. */

@@ -14,6 +14,16 @@ static int put_text(struct buf *out, const char *key, const char *text)
     return buf_printf(out, ",%s=", key) < 0 ? -1 : text_percent_encode(out, text);
 }
 
+static int put_enter(struct buf *out, const struct enter *e)
+{
+    if (e->pid == 0 && *e->kind == '\0')
+        return 0;
+    if (buf_printf(out, ",pid=%d", e->pid) < 0 || put_text(out, "kind", e->kind) < 0 ||
+        put_text(out, "container", e->container) < 0 || put_text(out, "tool", e->tool) < 0)
+        return -1;
+    return put_text(out, "username", e->username);
+}
+
 int child_config_encode(struct buf *out, const struct child_config *c)
 {
     const struct router_config *r = &c->router;
@@ -29,9 +39,9 @@ int child_config_encode(struct buf *out, const struct child_config *c)
         if (buf_printf(out, i == 0 ? "%u" : ":%u", r->parent_ids[i]) < 0)
             return -1;
     }
-    if (put_text(out, "title", c->title) < 0)
+    if (put_text(out, "title", c->title) < 0 || put_text(out, "name", c->name) < 0)
         return -1;
-    return put_text(out, "name", c->name);
+    return put_enter(out, &c->enter);
 }
 
 static bool parse_parents(struct router_config *r, const char *value)
@@ -91,8 +101,33 @@ static bool parse_number(struct router_config *r, const char *key, const char *v
     return n <= most;
 }
 
+/* -1: it is none of these. */
+static int parse_enter(struct enter *e, const char *key, char *value)
+{
+    uint32_t pid;
+
+    if (strcmp(key, "kind") == 0)
+        return parse_text(e->kind, sizeof e->kind, value);
+    if (strcmp(key, "container") == 0)
+        return parse_text(e->container, sizeof e->container, value);
+    if (strcmp(key, "tool") == 0)
+        return parse_text(e->tool, sizeof e->tool, value);
+    if (strcmp(key, "username") == 0)
+        return parse_text(e->username, sizeof e->username, value);
+    if (strcmp(key, "pid") != 0)
+        return -1;
+    if (!text_to_u32(value, strlen(value), INT32_MAX, &pid))
+        return false;
+    e->pid = (int)pid;
+    return true;
+}
+
 static bool parse_pair(struct child_config *c, const char *key, char *value)
 {
+    int entered = parse_enter(&c->enter, key, value);
+
+    if (entered >= 0)
+        return entered;
     if (strcmp(key, "parents") == 0)
         return parse_parents(&c->router, value);
     if (strcmp(key, "title") == 0)

@@ -3,6 +3,7 @@
 #define CHILD_CONFIG_H
 
 #include "base/buf.h"
+#include "child/enter.h"
 #include "core/router.h"
 
 /* argv[1] of a child; argv[2] is its configuration, argv[3] (optional) a directory to remove. */
@@ -14,6 +15,7 @@ struct child_config {
     struct router_config router; /* parent_ids is allocated by the parser, owned by the caller */
     char title[128];             /* what argv[0] is to read: mitosis:user@host:pid */
     char name[100];              /* of the context */
+    struct enter enter;
 };
 
 int child_config_encode(struct buf *out, const struct child_config *c);

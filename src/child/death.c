@@ -68,13 +68,14 @@ static int kill_children(void)
  * stays: that was done on purpose. So does a context that detached. */
 static void end_processes(void)
 {
+    /* First: what a process leaves that dies of our SIGTERM is ours to end. */
+#ifdef PR_SET_CHILD_SUBREAPER
+    prctl(PR_SET_CHILD_SUBREAPER, 1L, 0L, 0L, 0L);
+#endif
     if (getpgrp() == getpid()) {
         signal(SIGTERM, SIG_IGN);
         kill(0, SIGTERM);
     }
-#ifdef PR_SET_CHILD_SUBREAPER
-    prctl(PR_SET_CHILD_SUBREAPER, 1L, 0L, 0L, 0L);
-#endif
     int64_t deadline = clock_ms() + KILL_GRACE;
     while (kill_children() > 0 && clock_ms() < deadline) {
         usleep(1000); /* the broker has nothing left to do */

@@ -208,7 +208,7 @@ static int local_target(struct hop *hop, char *text, struct complaint *why)
 static int local_open(struct mito_router *router, struct mito_receiver *rx, void *tag,
                       const union hop_options *options)
 {
-    return mito_local_async_(router, rx, tag, &options->local);
+    return mito_connect_async_(router, rx, tag, "local", &options->local);
 }
 
 static const struct option local_options[] = {
@@ -284,7 +284,7 @@ static int ssh_target(struct hop *hop, char *text, struct complaint *why)
 static int ssh_open(struct mito_router *router, struct mito_receiver *rx, void *tag,
                     const union hop_options *options)
 {
-    return mito_ssh_async_(router, rx, tag, &options->ssh);
+    return mito_connect_async_(router, rx, tag, "ssh", &options->ssh);
 }
 
 static const struct option ssh_options[] = {

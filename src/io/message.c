@@ -104,6 +104,8 @@ void message_free(struct message *m)
     }
     if (m->data != m->small)
         block_free(m->data, m->capacity);
+    else
+        explicit_bzero(m->small, m->capacity); /* there may be a password in it */
     free(m);
 }
 

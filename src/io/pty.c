@@ -8,13 +8,14 @@
 #include "base/err.h"
 #include "io/fd.h"
 
-static int quiet(const char *name)
+static int open_quiet(struct pty *pty)
 {
     struct termios t;
-    AUTO_FD fd = open(name, O_RDWR | O_NOCTTY | O_CLOEXEC);
+    int fd = pty->other = open(pty->name, O_RDWR | O_NOCTTY | O_CLOEXEC);
 
-    if (fd < 0 || tcgetattr(fd, &t) < 0)
+    if (fd < 0 || fd_move_away(&pty->other) < 0 || tcgetattr(pty->other, &t) < 0)
         return -1;
+    fd = pty->other;
     t.c_lflag &= (tcflag_t) ~(ECHO | ECHOE | ECHOK | ECHONL);
     t.c_oflag &= (tcflag_t)~ONLCR;
     return tcsetattr(fd, TCSANOW, &t);
@@ -22,17 +23,18 @@ static int quiet(const char *name)
 
 int pty_open(struct pty *pty)
 {
+    pty->other = -1;
     pty->fd = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
     if (pty->fd < 0)
         return error_errno("posix_openpt");
     if (fd_move_away(&pty->fd) < 0 || grantpt(pty->fd) < 0 || unlockpt(pty->fd) < 0 ||
-        ptsname_r(pty->fd, pty->name, sizeof pty->name) != 0 || quiet(pty->name) < 0) {
+        ptsname_r(pty->fd, pty->name, sizeof pty->name) != 0 || open_quiet(pty) < 0) {
         error_errno("pty");
-        fd_close(&pty->fd);
+        pty_close(pty);
         return -1;
     }
     if (fd_set_nonblocking(pty->fd) < 0) {
-        fd_close(&pty->fd);
+        pty_close(pty);
         return -1;
     }
     return 0;
@@ -41,4 +43,5 @@ int pty_open(struct pty *pty)
 void pty_close(struct pty *pty)
 {
     fd_close(&pty->fd);
+    fd_close(&pty->other);
 }

@@ -4,7 +4,8 @@
 
 struct pty {
     int fd;        /* our side; non-blocking, close-on-exec */
-    char name[64]; /* the other side, for struct spawn */
+    int other;     /* the other side, kept open so that ours never reads an end before ... */
+    char name[64]; /* ... the process has opened it by this name (struct spawn) */
 };
 
 int pty_open(struct pty *pty); /* with echo off, so that nothing typed comes back */

@@ -178,6 +178,7 @@ static void take_frames(struct stream *s)
     s->in_length -= at;
     if (s->in_length > 0 && at > 0)
         memmove(s->in, s->in + at, s->in_length);
+    explicit_bzero(s->in + s->in_length, at); /* there may have been a password in it */
 }
 
 void stream_feed(struct stream *s, const void *data, size_t length)

@@ -107,6 +107,8 @@ static int connect_there(const struct method *m, const void *options, struct mit
             pending_free(p);
     }
     router_unlock(via->router);
+    if (payload.data != NULL)
+        explicit_bzero(payload.data, payload.length); /* there may be a password in it */
     return rc;
 }
 
@@ -117,7 +119,7 @@ static int connect_async(struct mito_router *r, const struct method *m, const vo
 
     if (rx == NULL)
         return error_null("receiver");
-    if (m->check != NULL && m->check(options) < 0)
+    if (options_check(m, options) < 0)
         return -1;
     if (o->connect_timeout < 0)
         return error_set(MITO_E_INVALID, "%s: connect_timeout is negative", m->name);
@@ -140,26 +142,19 @@ static struct mito_context *connect_wait(struct mito_router *r, const struct met
     return context;
 }
 
-struct mito_context *mito_local_(struct mito_router *r, const struct mito_local_options *options)
+struct mito_context *mito_connect_(struct mito_router *r, const char *method, const void *options)
 {
-    return connect_wait(r, &method_local, options);
+    const struct method *m = method_by_name(method);
+
+    return m != NULL ? connect_wait(r, m, options) : NULL;
 }
 
-struct mito_context *mito_ssh_(struct mito_router *r, const struct mito_ssh_options *options)
+int mito_connect_async_(struct mito_router *r, struct mito_receiver *rx, void *tag,
+                        const char *method, const void *options)
 {
-    return connect_wait(r, &method_ssh, options);
-}
+    const struct method *m = method_by_name(method);
 
-int mito_local_async_(struct mito_router *r, struct mito_receiver *rx, void *tag,
-                      const struct mito_local_options *options)
-{
-    return connect_async(r, &method_local, options, rx, tag);
-}
-
-int mito_ssh_async_(struct mito_router *r, struct mito_receiver *rx, void *tag,
-                    const struct mito_ssh_options *options)
-{
-    return connect_async(r, &method_ssh, options, rx, tag);
+    return m != NULL ? connect_async(r, m, options, rx, tag) : -1;
 }
 
 /* --- being asked -------------------------------------------------------------------------------
@@ -186,7 +181,7 @@ BUILTIN(connect)
     struct builtin_caller *copy = malloc(sizeof *copy);
     struct error e;
 
-    if (copy == NULL || options == NULL || (m->check != NULL && m->check(options) < 0)) {
+    if (copy == NULL || options == NULL || options_check(m, options) < 0) {
         error_get(&e);
         builtin_fail(caller, &e);
         if (m != NULL)

@@ -55,6 +55,7 @@ void connection_free(struct connection *c)
     release_image(c);
     close_input(c);
     close_stderr(c);
+    asking_close(c);
     timer_cancel(&c->timeout);
     timer_cancel(&c->kill_timer);
     process_forget(&c->process);
@@ -98,6 +99,7 @@ void connection_fail(struct connection *c, int code, const char *format, ...)
     release_image(c);
     close_input(c);
     close_stderr(c);
+    asking_close(c); /* hangs up on a process that is not ours to kill (sudo's) */
     timer_cancel(&c->timeout);
     list_remove(&c->id_wait.link);
     c->done(c->done_arg, NULL, &e);
@@ -141,6 +143,7 @@ static void come_up(struct connection *c)
         return;
     }
     release_image(c);
+    asking_wipe(c);
     timer_cancel(&c->timeout);
     list_remove(&c->activity.link);
     c->state = UP;
@@ -229,6 +232,7 @@ static void on_mark(struct connection *c, const char *line)
         return;
     } else if (starts_with(line, "000", &rest)) {
         c->spoke = true;
+        asking_wipe(c);
         c->state = WAITING_FOR_UP;
         if (c->image_ready && !c->method->eager)
             start_upload(c, image_best());
@@ -339,7 +343,7 @@ static void on_ready(void *arg, int ready)
                   c);
 }
 
-static void log_stderr(struct connection *c)
+void connection_log_said(struct connection *c)
 {
     uint8_t *end;
 
@@ -352,6 +356,15 @@ static void log_stderr(struct connection *c)
     }
 }
 
+void connection_keep_said(struct connection *c, const char *data, size_t length)
+{
+    buf_append(&c->err, data, length);
+    if (c->state == UP)
+        connection_log_said(c);
+    else if (c->err.length > STDERR_KEPT)
+        buf_consume(&c->err, c->err.length - STDERR_KEPT);
+}
+
 static bool read_stderr(struct connection *c)
 {
     char chunk[1024];
@@ -359,11 +372,8 @@ static bool read_stderr(struct connection *c)
 
     if (n <= 0)
         return n < 0 && (errno == EAGAIN || errno == EINTR) ? false : (close_stderr(c), false);
-    buf_append(&c->err, chunk, (size_t)n);
-    if (c->state == UP)
-        log_stderr(c);
-    else if (c->err.length > STDERR_KEPT)
-        buf_consume(&c->err, c->err.length - STDERR_KEPT);
+    connection_keep_said(c, chunk, (size_t)n);
+    asking_on_stderr(c, chunk, (size_t)n);
     return true;
 }
 
@@ -379,6 +389,7 @@ static void on_process_exit(void *arg)
 
     for (int i = 0; i < STDERR_ROUNDS && c->err_fd >= 0 && read_stderr(c); i++)
         ;
+    asking_drain(c);
     switch (c->state) {
     case UP:
         connection_process_ended(c);
@@ -407,7 +418,11 @@ static void on_id(void *arg, uint32_t id)
 
     c->id = id;
     c->state = c->method->direct ? WAITING_FOR_UP : WAITING_FOR_SHELL;
-    c->method->name_context(c->options, id, c->name, sizeof c->name);
+    if (c->method->target != 0)
+        snprintf(c->name, sizeof c->name, "%s.%s", c->method->name,
+                 method_target(c->method, c->options));
+    else
+        snprintf(c->name, sizeof c->name, "%s.%u", c->method->name, id);
     if (id == 0) {
         connection_fail(c, MITO_E_DEAD, "no context id to be had from the master");
         return;
@@ -442,6 +457,7 @@ void connection_start(struct mito_router *r, const struct method *m, void *optio
     }
     *c = (struct connection){.router = r, .method = m, .options = options, .fd = -1, .err_fd = -1};
     c->process.pidfd = -1;
+    c->tty.fd = c->tty.other = -1;
     c->done = done;
     c->done_arg = arg;
     c->activity.abort = abort_connection;

@@ -2,6 +2,7 @@
  *
  *     connection.c  the way to being up: first stage, image, marks
  *     launch.c      the process: configuration, command line, start
+ *     asking.c      the terminal of the process, and passwords
  *     linked.c      while it is up, and how it ends
  *     diagnosis.c   why it did not come up, for people
  */
@@ -10,7 +11,9 @@
 
 #include "io/process.h"
 #include "parent/connection.h"
+#include "io/pty.h"
 #include "parent/image.h"
+#include "parent/prompt.h"
 
 enum { CONNECT_TIMEOUT = 30000 }; /* ms, unless the options say */
 
@@ -45,7 +48,12 @@ struct connection {
     size_t noise_bytes;
     int err_fd;
     struct watch *err_watch;
-    struct buf err;
+    struct buf err; /* the end of what came on stderr and the terminal */
+    struct pty tty; /* fd -1: it has none */
+    struct watch *tty_watch;
+    struct prompt_line tty_line, err_line;
+    struct timer ask_timer;
+    bool typed;        /* the password was */
     struct buf header; /* of the image being sent */
     struct image_form upload;
     size_t uploaded; /* of header and image together */
@@ -66,6 +74,21 @@ void connection_kill_now(void *connection); /* a timer's function */
 void connection_died(struct connection *c);  /* its process ended before it was up */
 void connection_timed_out(void *connection); /* a timer's function */
 void connection_got_garbage(struct connection *c);
+void connection_refused(struct connection *c); /* it asks for the password again */
+
+/* asking.c. Opens a terminal if the method wants one; -1 with an error. */
+int asking_open(struct connection *c);
+int asking_watch(struct connection *c); /* once its process runs */
+void asking_close(struct connection *c);
+/* It wrote that on standard error. */
+void asking_on_stderr(struct connection *c, const char *data, size_t length);
+/* Reads what is left in the terminal of a process that has ended. */
+void asking_drain(struct connection *c);
+/* The password is not needed any more. */
+void asking_wipe(struct connection *c);
+
+void connection_log_said(struct connection *c); /* c->err, as far as it is lines */
+void connection_keep_said(struct connection *c, const char *data, size_t length);
 
 /* launch.c: starts the process and watches it. -1 with an error. */
 int connection_launch(struct connection *c, void (*on_ready)(void *connection, int ready),

@@ -69,24 +69,58 @@ void connection_got_garbage(struct connection *c)
     connection_fail(c, MITO_E_GARBAGE, GARBAGE_TEXT, line);
 }
 
+bool saying_find(const struct saying *sayings, const struct symptoms *s, struct error *out)
+{
+    for (; sayings->said != NULL; sayings++) {
+        if (text_find(s->said, strlen(s->said), sayings->said) == NULL)
+            continue;
+        error_fill(out, sayings->code, "%s", sayings->sentence);
+        return true;
+    }
+    return false;
+}
+
+/* Does the method know why? `status` -1: it has not ended. */
+static bool diagnosed(struct connection *c, int status)
+{
+    struct error e;
+    AUTO_BUF said = {0};
+    AUTO_BUF noise = {0};
+
+    join_lines(&said, (const char *)c->err.data, c->err.length);
+    join_lines(&noise, (const char *)c->noise.data, c->noise.length);
+    if (buf_byte(&said, 0) < 0 || buf_byte(&noise, 0) < 0)
+        return false;
+    struct symptoms s = {.said = (const char *)said.data,
+                         .noise = (const char *)noise.data,
+                         .typed = c->typed,
+                         .status = status};
+    bool found = c->method->diagnose != NULL  ? c->method->diagnose(&s, &e)
+                 : c->method->sayings != NULL ? saying_find(c->method->sayings, &s, &e)
+                                              : false;
+    if (!found)
+        return false;
+    connection_fail(c, e.code, "%s", e.text);
+    return true;
+}
+
+void connection_refused(struct connection *c)
+{
+    if (!diagnosed(c, -1))
+        connection_fail(c, MITO_E_PASSWORD, "wrong password; check it, and whose is asked for");
+}
+
 void connection_died(struct connection *c)
 {
     char words[300], how[100], line[200];
-    struct error e;
-    AUTO_BUF said = {0};
     int status = c->process.status;
     int code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 
-    join_lines(&said, (const char *)c->err.data, c->err.length);
-    buf_byte(&said, 0);
-    struct symptoms s = {.said = said.data != NULL ? (const char *)said.data : "",
-                         .reached_a_shell = c->spoke,
-                         .status = status};
+    if (!c->spoke && diagnosed(c, status))
+        return;
     process_describe(status, how, sizeof how);
     last_words(c, words, sizeof words);
-    if (!c->spoke && c->method->diagnose != NULL && c->method->diagnose(&s, &e)) {
-        connection_fail(c, e.code, "%s", e.text);
-    } else if (!c->spoke && !c->method->direct && (code == 127 || code == 126)) {
+    if (!c->spoke && !c->method->direct && (code == 127 || code == 126)) {
         connection_fail(c, MITO_E_NO_SHELL,
                         "no POSIX sh there (it %s); install one, or add it to PATH%s%s", how,
                         *words != '\0' ? "; last words: " : "", words);

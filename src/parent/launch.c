@@ -48,7 +48,8 @@ static int build_config(struct connection *c, struct buf *out, struct buf *title
     snprintf(config.title, sizeof config.title, "mitosis:%.100s",
              o->remote_name != NULL ? o->remote_name : who);
     snprintf(config.name, sizeof config.name, "%.30s", c->name);
-    int rc = child_config_encode(out, &config) < 0 || buf_byte(out, 0) < 0 ||
+    int rc = (c->method->enter != NULL && c->method->enter(o, &config.enter) < 0) ||
+             child_config_encode(out, &config) < 0 || buf_byte(out, 0) < 0 ||
              buf_str(title, config.title) < 0 || buf_byte(title, 0) < 0;
     free(parents);
     return rc == 0 ? 0 : -1;
@@ -90,7 +91,8 @@ int connection_launch(struct connection *c, void (*on_ready)(void *connection, i
     AUTO_FD their_err = -1;
     int pair[2], err[2];
 
-    if (build_command(c, &argv, path, sizeof path) < 0 || fd_socketpair(pair, true) < 0) {
+    if (build_command(c, &argv, path, sizeof path) < 0 || asking_open(c) < 0 ||
+        fd_socketpair(pair, true) < 0) {
         argv_free(&argv);
         return -1;
     }
@@ -102,7 +104,8 @@ int connection_launch(struct connection *c, void (*on_ready)(void *connection, i
     }
     c->err_fd = err[0];
     their_err = err[1];
-    struct spawn s = {path, argv.words, theirs, theirs, their_err, NULL};
+    struct spawn s = {path,   argv.words, theirs,
+                      theirs, their_err,  c->tty.fd >= 0 ? c->tty.name : NULL};
     int rc = process_spawn(&s, &pid);
     argv_free(&argv);
     if (rc < 0)
@@ -111,5 +114,5 @@ int connection_launch(struct connection *c, void (*on_ready)(void *connection, i
     process_watch(&c->process, &c->router->broker, pid, on_exit, c);
     c->watch = watch_new(&c->router->broker, c->fd, POLLER_IN, on_ready, c);
     c->err_watch = watch_new(&c->router->broker, c->err_fd, POLLER_IN, on_stderr, c);
-    return c->watch == NULL || c->err_watch == NULL ? -1 : 0;
+    return c->watch == NULL || c->err_watch == NULL ? -1 : asking_watch(c);
 }

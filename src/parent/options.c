@@ -1,6 +1,7 @@
 /* Options structs as data: copied, sent and received by their table of fields. */
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "parent/method.h"
 #include "wire/pickle.h"
@@ -68,14 +69,38 @@ static char **copy_list(const char *const *list)
     return copy;
 }
 
+static bool is_text(const struct option *o)
+{
+    return o->type == OPTION_STR || o->type == OPTION_WORD || o->type == OPTION_SECRET;
+}
+
+/* A process that holds a password leaves none in a core file. 1, not 0: that also keeps the kernel
+ * from piping the core to a program (core(5)). */
+static void no_core_files(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_CORE, &limit) == 0 && limit.rlim_cur > 1) {
+        limit.rlim_cur = 1;
+        setrlimit(RLIMIT_CORE, &limit);
+    }
+}
+
+static char *copy_text(const struct option *o, const char *text)
+{
+    if (o->type == OPTION_SECRET)
+        no_core_files();
+    return strdup(text);
+}
+
 static int copy_field(void *to, const void *from, const struct option *o)
 {
     const char *const *text = const_field(from, o);
     const char *const *const *list = const_field(from, o);
     char *text_copy = NULL, **list_copy = NULL;
 
-    if (o->type == OPTION_STR) {
-        if (*text != NULL && (text_copy = strdup(*text)) == NULL)
+    if (is_text(o)) {
+        if (*text != NULL && (text_copy = copy_text(o, *text)) == NULL)
             return error_nomem();
         memcpy(field(to, o), &text_copy, sizeof text_copy);
     } else if (o->type == OPTION_LIST) {
@@ -107,15 +132,29 @@ void *options_copy(const struct method *m, const void *options)
     return copy;
 }
 
+void options_wipe(const struct method *m, void *options)
+{
+    for (EACH_OPTION(o, m)) {
+        char *p, *none = NULL;
+        if (o->type != OPTION_SECRET)
+            continue;
+        memcpy(&p, field(options, o), sizeof p);
+        memcpy(field(options, o), &none, sizeof none);
+        if (p != NULL)
+            explicit_bzero(p, strlen(p));
+        free(p);
+    }
+}
+
 void options_free(const struct method *m, void *options)
 {
     if (options == NULL)
         return;
+    options_wipe(m, options);
     for (EACH_OPTION(o, m)) {
         void *p;
-        memcpy(&p, field(options, o),
-               o->type == OPTION_STR || o->type == OPTION_LIST ? sizeof p : 0);
-        if (o->type == OPTION_STR)
+        memcpy(&p, field(options, o), is_text(o) || o->type == OPTION_LIST ? sizeof p : 0);
+        if (is_text(o))
             free(p);
         else if (o->type == OPTION_LIST)
             free_list(p);
@@ -146,7 +185,10 @@ static int pickle_field(struct buf *out, const void *options, const struct optio
 
     switch (o->type) {
     case OPTION_STR:
+    case OPTION_WORD:
         return *text == NULL ? pickle_none(out) : pickle_str(out, *text, strlen(*text));
+    case OPTION_SECRET:
+        return *text == NULL ? pickle_none(out) : pickle_secret(out, *text, strlen(*text));
     case OPTION_LIST:
         return *list == NULL ? pickle_none(out) : pickle_list(out, *list);
     case OPTION_INT:
@@ -201,10 +243,12 @@ static int field_from_value(void *options, const struct option *o, const struct 
         return 0;
     switch (o->type) {
     case OPTION_STR:
+    case OPTION_WORD:
+    case OPTION_SECRET:
         text = mito_value_str(v, NULL);
         if (text == NULL)
             return -1;
-        copy = strdup(text);
+        copy = copy_text(o, text);
         memcpy(field(options, o), &copy, sizeof copy);
         return copy == NULL ? error_nomem() : 0;
     case OPTION_LIST:

@@ -10,14 +10,21 @@
 enum {
     KEEPALIVE_INTERVAL = 15, /* s: a silent cut is noticed after interval * count */
     KEEPALIVE_COUNT = 3,
+    DEBUG_MAX = 3,
     FAILED_ITSELF = 255, /* exit status; else it is that of the remote command */
 };
 
 static const struct option options[] = {
-    OPTION(mito_ssh_options, hostname, OPTION_STR),
-    OPTION(mito_ssh_options, username, OPTION_STR),
+    OPTION(mito_ssh_options, hostname, OPTION_WORD),
+    OPTION(mito_ssh_options, username, OPTION_WORD),
     OPTION(mito_ssh_options, port, OPTION_INT),
     OPTION(mito_ssh_options, identity_file, OPTION_STR),
+    OPTION(mito_ssh_options, identities_only, OPTION_BOOL),
+    OPTION(mito_ssh_options, password, OPTION_SECRET),
+    OPTION(mito_ssh_options, compression, OPTION_BOOL),
+    OPTION(mito_ssh_options, keepalive_interval, OPTION_INT),
+    OPTION(mito_ssh_options, keepalive_count, OPTION_INT),
+    OPTION(mito_ssh_options, ssh_debug_level, OPTION_INT),
     OPTION(mito_ssh_options, check_host_keys, OPTION_INT),
     OPTION(mito_ssh_options, ssh_path, OPTION_STR),
     OPTION(mito_ssh_options, ssh_args, OPTION_LIST),
@@ -25,30 +32,19 @@ static const struct option options[] = {
 };
 _Static_assert(sizeof(enum mito_host_keys) == sizeof(int), "check_host_keys travels as an int");
 
-/* ssh takes what begins with '-' for an option, whatever it was meant to be. */
 static int check(const void *opts)
 {
     const struct mito_ssh_options *o = opts;
 
-    if (o->hostname == NULL || *o->hostname == '\0')
-        return error_set(MITO_E_INVALID, "ssh: no hostname given");
-    if (*o->hostname == '-' || strpbrk(o->hostname, " \t\r\n") != NULL)
-        return error_set(MITO_E_INVALID, "ssh: not a host name");
-    if (o->username != NULL && (*o->username == '-' || *o->username == '\0'))
-        return error_set(MITO_E_INVALID, "ssh: not a user name");
     if (o->port < 0 || o->port > 65535)
         return error_set(MITO_E_INVALID, "ssh: port %d is not within 0 to 65535", o->port);
     if (o->check_host_keys < MITO_HOST_KEYS_ENFORCE || o->check_host_keys > MITO_HOST_KEYS_IGNORE)
         return error_set(MITO_E_INVALID, "ssh: unknown value for check_host_keys");
+    if (o->keepalive_interval < -1 || o->keepalive_count < 0)
+        return error_set(MITO_E_INVALID, "ssh: a negative keepalive");
+    if (o->ssh_debug_level < 0 || o->ssh_debug_level > DEBUG_MAX)
+        return error_set(MITO_E_INVALID, "ssh: ssh_debug_level is not within 0 to %d", DEBUG_MAX);
     return 0;
-}
-
-static void name_context(const void *opts, uint32_t id, char *out, size_t size)
-{
-    const struct mito_ssh_options *o = opts;
-
-    (void)id;
-    snprintf(out, size, "ssh.%s", o->hostname);
 }
 
 static void add_host_keys(struct argv *out, enum mito_host_keys check_host_keys)
@@ -68,27 +64,47 @@ static void add_host_keys(struct argv *out, enum mito_host_keys check_host_keys)
     }
 }
 
-static int command(const void *opts, const char *shell_command, struct argv *out)
+/* Without a password nothing may ask, and no terminal is there to ask on. */
+static void add_login(struct argv *out, const struct mito_ssh_options *o)
 {
-    const struct mito_ssh_options *o = opts;
-
-    argv_add(out, o->ssh_path != NULL ? o->ssh_path : "ssh");
-    argv_add(out, "-T"); /* no terminal: it would alter what passes through it */
-    argv_add(out, "-oBatchMode=yes");
-    argv_add(out, "-oClearAllForwardings=yes");
-    argv_addf(out, "-oServerAliveInterval=%d", KEEPALIVE_INTERVAL);
-    argv_addf(out, "-oServerAliveCountMax=%d", KEEPALIVE_COUNT);
-    add_host_keys(out, o->check_host_keys);
+    if (o->password == NULL)
+        argv_add(out, "-oBatchMode=yes");
+    else
+        argv_add(out, "-oNumberOfPasswordPrompts=1");
     if (o->port > 0)
         argv_addf(out, "-p%d", o->port);
     if (o->username != NULL)
         argv_addf(out, "-l%s", o->username);
-    if (o->identity_file != NULL) {
-        argv_add(out, "-i");
-        argv_add(out, o->identity_file);
-    }
-    for (size_t i = 0; o->ssh_args != NULL && o->ssh_args[i] != NULL; i++)
-        argv_add(out, o->ssh_args[i]);
+    argv_add_option(out, "-i", o->identity_file);
+    if (o->identities_only)
+        argv_add(out, "-oIdentitiesOnly=yes");
+}
+
+static void add_keepalive(struct argv *out, const struct mito_ssh_options *o)
+{
+    int interval = o->keepalive_interval > 0 ? o->keepalive_interval : KEEPALIVE_INTERVAL;
+
+    argv_addf(out, "-oServerAliveInterval=%d", o->keepalive_interval < 0 ? 0 : interval);
+    argv_addf(out, "-oServerAliveCountMax=%d",
+              o->keepalive_count > 0 ? o->keepalive_count : KEEPALIVE_COUNT);
+}
+
+static int command(const void *opts, const char *shell_command, struct argv *out)
+{
+    static const char *const levels[] = {[1] = "-v", [2] = "-vv", [DEBUG_MAX] = "-vvv"};
+    const struct mito_ssh_options *o = opts;
+
+    argv_add(out, o->ssh_path != NULL ? o->ssh_path : "ssh");
+    argv_add_list(out, o->ssh_args); /* first: of an option that comes twice ssh takes the first */
+    argv_add(out, "-T");             /* no terminal there: it would alter what passes through it */
+    argv_add(out, "-oClearAllForwardings=yes");
+    add_keepalive(out, o);
+    add_host_keys(out, o->check_host_keys);
+    add_login(out, o);
+    if (o->compression)
+        argv_add(out, "-oCompression=yes");
+    if (o->ssh_debug_level > 0)
+        argv_add(out, levels[o->ssh_debug_level]);
     argv_add(out, "--");
     argv_add(out, o->hostname);
     argv_add(out, shell_command);
@@ -96,11 +112,7 @@ static int command(const void *opts, const char *shell_command, struct argv *out
 }
 
 /* What OpenSSH says, in the order in which one decides over the other. */
-static const struct {
-    const char *said;
-    int code;
-    const char *sentence;
-} sayings[] = {
+static const struct saying sayings[] = {
     {"REMOTE HOST IDENTIFICATION HAS CHANGED", MITO_E_HOST_KEY,
      "the host key has changed; if that was expected, remove the old key with ssh-keygen -R"},
     {"Host key verification failed", MITO_E_HOST_KEY,
@@ -116,7 +128,10 @@ static const struct {
      "permission denied; set username or identity_file, or load a key into ssh-agent"},
     {"Too many authentication failures", MITO_E_PERMISSION,
      "too many authentication failures; set identity_file"},
+    {0},
 };
+
+static const char must_change[] = "change your password";
 
 /* "Permission denied (publickey)": the part in brackets says which ways in the server has. */
 static void keep_methods(const char *said, struct error *out)
@@ -133,26 +148,30 @@ static void keep_methods(const char *said, struct error *out)
 
 static bool diagnose(const struct symptoms *s, struct error *out)
 {
-    if (!WIFEXITED(s->status) || WEXITSTATUS(s->status) != FAILED_ITSELF)
-        return false; /* if such a text came, it is not ssh's */
-    for (size_t i = 0; i < sizeof sayings / sizeof *sayings; i++) {
-        if (text_find(s->said, strlen(s->said), sayings[i].said) == NULL)
-            continue;
-        error_fill(out, sayings[i].code, "%s", sayings[i].sentence);
-        if (sayings[i].code == MITO_E_PERMISSION)
-            keep_methods(s->said, out);
+    if (s->typed && text_find(s->said, strlen(s->said), must_change) != NULL) {
+        error_fill(out, MITO_E_LOCKED, "the password has expired; log in and change it");
         return true;
     }
-    return false;
+    if (s->status == -1 || !WIFEXITED(s->status) || WEXITSTATUS(s->status) != FAILED_ITSELF)
+        return false; /* if such a text came, it is not ssh's */
+    if (!saying_find(sayings, s, out))
+        return false;
+    if (out->code == MITO_E_PERMISSION && s->typed)
+        error_fill(out, MITO_E_PASSWORD,
+                   "wrong password, or the account may not log in; check both");
+    else if (out->code == MITO_E_PERMISSION)
+        keep_methods(s->said, out);
+    return true;
 }
 
 const struct method method_ssh = {
     .name = "ssh",
     .options_size = sizeof(struct mito_ssh_options),
     .options = options,
+    .target = offsetof(struct mito_ssh_options, hostname),
     .check = check,
-    .name_context = name_context,
     .command = command,
     .eager = true,
+    .terminal = TERMINAL_FOR_PASSWORD,
     .diagnose = diagnose,
 };

@@ -374,7 +374,7 @@ static void wrong_arguments(void **state)
     for (size_t i = 0; i < LENGTH(wrong); i++) {
         struct mito_ssh_options options = wrong[i];
         options.ssh_path = ssh;
-        assert_null(mito_ssh_(tree, &options));
+        assert_null(mito_connect_(tree, "ssh", &options));
         assert_error(MITO_E_INVALID, "ssh: ");
     }
     snprintf(path, sizeof path, "%s/started", scripts_dir);

@@ -67,6 +67,7 @@ static struct connection *start(struct mito_router *r, const struct method *meth
     *other = pair[1];
     *c = (struct connection){.router = r, .method = method, .fd = pair[0], .err_fd = -1, .id = 7};
     c->options = options_copy(method, &options);
+    c->tty.fd = c->tty.other = -1;
     c->process.pidfd = -1;
     c->process.exited = true;
     c->process.broker = &r->broker;
@@ -78,7 +79,7 @@ static struct connection *start(struct mito_router *r, const struct method *meth
     c->activity.abort = abort_connection;
     list_init(&c->id_wait.link);
     list_append(&r->activities, &c->activity.link);
-    method->name_context(c->options, c->id, c->name, sizeof c->name);
+    snprintf(c->name, sizeof c->name, "ssh.host");
     c->image_wait = (struct image_wait){.ready = on_image_ready, .arg = c};
     if (image_acquire(r, &c->image_wait) < 0)
         abort();

@@ -37,25 +37,8 @@ static void add_number(const char *name, int value)
     add_field(name, value != 0 ? text : NULL);
 }
 
-int mito_local_async_(struct mito_router *router, struct mito_receiver *rx, void *tag,
-                      const struct mito_local_options *options)
+static void show_ssh(const struct mito_ssh_options *options)
 {
-    (void)router, (void)rx, (void)tag;
-    bytes_add_text(&opened, "local");
-    add_field("via", (const char *)options->via);
-    add_field("remote_name", options->remote_name);
-    add_number("connect_timeout", options->connect_timeout);
-    return 7;
-}
-
-int mito_ssh_async_(struct mito_router *router, struct mito_receiver *rx, void *tag,
-                    const struct mito_ssh_options *options)
-{
-    (void)router, (void)rx, (void)tag;
-    bytes_add_text(&opened, "ssh");
-    add_field("via", (const char *)options->via);
-    add_field("remote_name", options->remote_name);
-    add_number("connect_timeout", options->connect_timeout);
     add_field("hostname", options->hostname);
     add_field("username", options->username);
     add_number("port", options->port);
@@ -64,7 +47,21 @@ int mito_ssh_async_(struct mito_router *router, struct mito_receiver *rx, void *
     add_field("ssh_path", options->ssh_path);
     for (const char *const *arg = options->ssh_args; arg != NULL && *arg != NULL; arg++)
         add_field("arg", *arg);
-    return 8;
+}
+
+/* In place of the library's. */
+int mito_connect_async_(struct mito_router *router, struct mito_receiver *rx, void *tag,
+                        const char *method, const void *options)
+{
+    const struct mito_local_options *common = options;
+    (void)router, (void)rx, (void)tag;
+    bytes_add_text(&opened, method);
+    add_field("via", (const char *)common->via);
+    add_field("remote_name", common->remote_name);
+    add_number("connect_timeout", common->connect_timeout);
+    if (strcmp(method, "ssh") == 0)
+        show_ssh(options);
+    return strcmp(method, "ssh") == 0 ? 8 : 7;
 }
 
 /* What the hop opens, or "! complaint". From malloc(). */

@@ -46,13 +46,20 @@ static void test_names(void **state)
         {MITO_E_GARBAGE, "garbage"},
         {MITO_E_DIED, "died"},
         {MITO_E_NO_TOOL, "no_tool"},
+        {MITO_E_PASSWORD, "password"},
+        {MITO_E_NO_PASSWORD, "no_password"},
+        {MITO_E_NO_USER, "no_user"},
+        {MITO_E_LOCKED, "locked"},
+        {MITO_E_NOT_ALLOWED, "not_allowed"},
+        {MITO_E_NO_CONTAINER, "no_container"},
+        {MITO_E_STOPPED, "stopped"},
     };
     for (size_t i = 0; i < LENGTH(rows); i++) {
         assert_int_equal(rows[i].code, i); /* no code is missing here */
         assert_string_equal(mito_error_name(rows[i].code), rows[i].name);
         assert_int_equal(error_code_of(rows[i].name, strlen(rows[i].name)), rows[i].code);
     }
-    assert_string_equal(mito_error_name(MITO_E_NO_TOOL + 1), "unknown");
+    assert_string_equal(mito_error_name(MITO_E_STOPPED + 1), "unknown");
     assert_string_equal(mito_error_name(MITO_E_USER - 1), "unknown");
     assert_string_equal(mito_error_name(-1), "unknown");
     assert_string_equal(mito_error_name(MITO_E_USER), "user");

@@ -63,7 +63,7 @@ static inline struct mito_context *scene_try_(const char *mode, uint32_t victim,
     snprintf(host, sizeof host, "%s.%u", mode, victim);
     options.hostname = host;
     options.ssh_path = PEER_SSH;
-    return mito_ssh_(tree, &options);
+    return mito_connect_(tree, "ssh", &options);
 }
 
 #define scene_hostile(...) tree_up_(scene_try(__VA_ARGS__), __LINE__)

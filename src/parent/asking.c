@@ -1,0 +1,162 @@
+/* A process that may ask for a password: it gets a terminal of its own, since many ask nowhere
+ * else, besides standard input and output, through which the bytes of the stream pass unchanged.
+ * Lock held throughout.
+ *
+ * The password is typed once, where it was asked for, and only at a line that is recognized. Once
+ * our first stage has spoken nothing is ever typed: what asks then is not the program. */
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/text.h"
+#include "parent/connection_state.h"
+
+enum { QUESTION_PATIENCE = 3000 }; /* ms that an unknown question stands until we give up */
+
+static const char *password_of(const struct connection *c)
+{
+    return options_secret(c->method, c->options);
+}
+
+void asking_wipe(struct connection *c)
+{
+    options_wipe(c->method, c->options);
+    timer_cancel(&c->ask_timer);
+}
+
+int asking_open(struct connection *c)
+{
+    if (c->method->terminal == TERMINAL_NEVER ||
+        (c->method->terminal == TERMINAL_FOR_PASSWORD && password_of(c) == NULL))
+        return 0;
+    /* Where there are no terminals, it may do without if it need not ask. */
+    return pty_open(&c->tty) < 0 && password_of(c) != NULL ? -1 : 0;
+}
+
+void asking_close(struct connection *c)
+{
+    watch_free(c->tty_watch);
+    c->tty_watch = NULL;
+    timer_cancel(&c->ask_timer);
+    pty_close(&c->tty);
+}
+
+/* --- answering ---------------------------------------------------------------------------------
+ */
+
+static void type(struct connection *c, int fd, const char *text)
+{
+    struct iovec iov[2] = {{(void *)(uintptr_t)text, strlen(text)}, {(char[]){"\n"}, 1}};
+    ssize_t length = (ssize_t)(iov[0].iov_len + 1);
+
+    /* Terminals and sockets take a line in one piece, or not at all. */
+    if (writev(fd, iov, 2) != length)
+        connection_fail(c, MITO_E_SYSTEM, "cannot type the password: %s", strerror(errno));
+}
+
+static void question_stands(void *arg)
+{
+    struct connection *c = arg;
+    const struct prompt_line *l = c->tty_line.length > 0 ? &c->tty_line : &c->err_line;
+    char shown[200];
+
+    text_escape_to(shown, sizeof shown, l->text, l->length);
+    connection_fail(c, MITO_E_PERMISSION,
+                    "it asks for something else than a password: \"%s\"; use another way to log in",
+                    shown);
+}
+
+static void password_asked(struct connection *c, int fd)
+{
+    char password[1024] = "";
+
+    if (c->typed) {
+        connection_refused(c);
+    } else if (password_of(c) == NULL) {
+        connection_fail(c, MITO_E_NO_PASSWORD,
+                        "a password is asked for, and none was given; set password");
+    } else {
+        strncpy(password, password_of(c), sizeof password - 1);
+        c->typed = true;
+        asking_wipe(c);
+        type(c, fd, password);
+        explicit_bzero(password, sizeof password);
+    }
+}
+
+/* Something new came; `fd` is where an answer goes. */
+static void look_at(struct connection *c, struct prompt_line *l, int fd)
+{
+    timer_cancel(&c->ask_timer);
+    switch (prompt_recognize(l->text, l->length)) {
+    case PROMPT_NONE:
+        break;
+    case PROMPT_PASSWORD:
+        l->length = 0;
+        password_asked(c, fd);
+        break;
+    case PROMPT_PASSPHRASE: /* none: ssh goes on without that key */
+        l->length = 0;
+        type(c, fd, "");
+        break;
+    case PROMPT_OTHER:
+        timer_set(&c->router->broker, &c->ask_timer, clock_ms() + QUESTION_PATIENCE,
+                  question_stands, c);
+        break;
+    }
+}
+
+/* --- listening ---------------------------------------------------------------------------------
+ */
+
+void asking_on_stderr(struct connection *c, const char *data, size_t length)
+{
+    if (!c->method->asks_on_stderr || c->spoke || c->state >= UP || c->fd < 0 || c->process.exited)
+        return;
+    prompt_line_add(&c->err_line, data, length);
+    look_at(c, &c->err_line, c->fd);
+}
+
+static bool read_tty(struct connection *c)
+{
+    char chunk[1024];
+    ssize_t n = c->tty.fd >= 0 ? read(c->tty.fd, chunk, sizeof chunk) : 0;
+
+    if (n < 0 && (errno == EAGAIN || errno == EINTR))
+        return false;
+    if (n <= 0) {
+        asking_close(c);
+        return false;
+    }
+    connection_keep_said(c, chunk, (size_t)n);
+    if (!c->spoke && c->state < UP && !c->process.exited) {
+        prompt_line_add(&c->tty_line, chunk, (size_t)n);
+        look_at(c, &c->tty_line, c->tty.fd);
+    }
+    return true;
+}
+
+static void on_tty(void *arg, int ready)
+{
+    (void)ready;
+    read_tty(arg);
+}
+
+void asking_drain(struct connection *c)
+{
+    enum { ROUNDS = 16 };
+
+    for (int i = 0; i < ROUNDS && read_tty(c); i++)
+        ;
+}
+
+int asking_watch(struct connection *c)
+{
+    if (c->tty.fd < 0)
+        return 0;
+    c->tty_watch = watch_new(&c->router->broker, c->tty.fd, POLLER_IN, on_tty, c);
+    return c->tty_watch == NULL ? -1 : 0;
+}
