@@ -117,7 +117,7 @@ void asking_on_stderr(struct connection *c, const char *data, size_t length)
     if (!c->method->asks_on_stderr || c->spoke || c->state >= UP || c->fd < 0 || c->process.exited)
         return;
     prompt_line_add(&c->err_line, data, length);
-    look_at(c, &c->err_line, c->fd);
+    look_at(c, &c->err_line, c->out_fd);
 }
 
 static bool read_tty(struct connection *c)

@@ -34,10 +34,20 @@ static void release_image(struct connection *c)
     c->uploading = false;
 }
 
+static void forget_watches(struct connection *c)
+{
+    if (c->out_watch != c->watch)
+        watch_free(c->out_watch);
+    watch_free(c->watch);
+    c->watch = c->out_watch = NULL;
+}
+
 static void close_input(struct connection *c)
 {
-    watch_free(c->watch);
-    c->watch = NULL;
+    forget_watches(c);
+    if (c->out_fd == c->fd)
+        c->out_fd = -1;
+    fd_close(&c->out_fd);
     fd_close(&c->fd);
 }
 
@@ -128,16 +138,15 @@ static void come_up(struct connection *c)
 {
     struct mito_router *r = c->router;
     struct mito_context *context = context_intern(r, c->id, c->name);
-    int fd = c->fd;
+    int fd = c->fd, out_fd = c->out_fd;
 
     if (context == NULL) {
         connection_fail(c, MITO_E_NOMEM, "out of memory");
         return;
     }
-    watch_free(c->watch);
-    c->watch = NULL;
-    c->fd = -1;
-    c->neighbour = neighbour_new(r, c->id, false, fd, fd, &connection_ops, c);
+    forget_watches(c);
+    c->fd = c->out_fd = -1;
+    c->neighbour = neighbour_new(r, c->id, false, fd, out_fd, &connection_ops, c);
     if (c->neighbour == NULL) {
         connection_fail(c, mito_error_code(), "%s", mito_error());
         return;
@@ -173,7 +182,7 @@ static void send_some(struct connection *c)
         size_t left = (head ? c->header.length : c->upload.size) - at;
         if (left == 0)
             break;
-        ssize_t n = send(c->fd, data + at, left, MSG_NOSIGNAL);
+        ssize_t n = send(c->out_fd, data + at, left, MSG_NOSIGNAL);
         if (n < 0 && (errno == EAGAIN || errno == EINTR))
             return;
         if (n < 0) { /* nobody reads: what it said, or how it ended, tells more */
@@ -183,7 +192,8 @@ static void send_some(struct connection *c)
         c->uploaded += (size_t)n;
     }
     c->uploading = false;
-    watch_set(c->watch, POLLER_IN);
+    if (c->out_watch != NULL)
+        watch_set(c->out_watch, c->out_watch == c->watch ? POLLER_IN : 0);
 }
 
 static void start_upload(struct connection *c, struct image_form form)
@@ -195,8 +205,10 @@ static void start_upload(struct connection *c, struct image_form form)
         connection_fail(c, MITO_E_NOMEM, "out of memory");
         return;
     }
+    if (c->out_watch == NULL)
+        return; /* nobody reads there any more: how its process ends tells why */
     c->uploading = true;
-    watch_set(c->watch, POLLER_IN | POLLER_OUT);
+    watch_set(c->out_watch, POLLER_OUT | (c->out_watch == c->watch ? POLLER_IN : 0));
 }
 
 static void on_image_ready(void *arg)
@@ -324,6 +336,19 @@ static bool read_input(struct connection *c)
 
 static void on_process_exit(void *arg);
 
+/* Where input and output are not the same. */
+static void on_out_ready(void *arg, int ready)
+{
+    struct connection *c = arg;
+
+    if (c->uploading)
+        send_some(c);
+    if (ready & POLLER_HANGUP) {
+        watch_free(c->out_watch);
+        c->out_watch = NULL;
+    }
+}
+
 static void on_ready(void *arg, int ready)
 {
     struct connection *c = arg;
@@ -435,7 +460,7 @@ static void on_id(void *arg, uint32_t id)
         }
         c->image_acquired = true;
     }
-    if (connection_launch(c, on_ready, on_stderr, on_process_exit) < 0)
+    if (connection_launch(c, on_ready, on_out_ready, on_stderr, on_process_exit) < 0)
         connection_fail(c, mito_error_code(), "%s", mito_error());
 }
 
@@ -455,7 +480,8 @@ void connection_start(struct mito_router *r, const struct method *m, void *optio
         done(arg, NULL, &e);
         return;
     }
-    *c = (struct connection){.router = r, .method = m, .options = options, .fd = -1, .err_fd = -1};
+    *c = (struct connection){
+        .router = r, .method = m, .options = options, .fd = -1, .out_fd = -1, .err_fd = -1};
     c->process.pidfd = -1;
     c->tty.fd = c->tty.other = -1;
     c->done = done;

@@ -41,8 +41,8 @@ struct connection {
     bool image_acquired, image_ready;
     struct process process;
     bool started;
-    int fd;
-    struct watch *watch;
+    int fd, out_fd; /* its output, its input: the same one unless sudo wants it otherwise */
+    struct watch *watch, *out_watch;
     struct buf in; /* what came and is not understood yet */
     struct buf noise;
     size_t noise_bytes;
@@ -92,6 +92,7 @@ void connection_keep_said(struct connection *c, const char *data, size_t length)
 
 /* launch.c: starts the process and watches it. -1 with an error. */
 int connection_launch(struct connection *c, void (*on_ready)(void *connection, int ready),
+                      void (*on_out_ready)(void *connection, int ready),
                       void (*on_stderr)(void *connection, int ready),
                       void (*on_exit)(void *connection));
 

@@ -80,39 +80,70 @@ static int build_command(struct connection *c, struct argv *argv, char *path, si
     return 0;
 }
 
+/* What the process gets as standard input, output, error. */
+struct ends {
+    int in, out, err;
+};
+
+static void close_ends(struct ends *e)
+{
+    if (e->out == e->in)
+        e->out = -1;
+    fd_close(&e->in);
+    fd_close(&e->out);
+    fd_close(&e->err);
+}
+
+/* One socket for both directions; two where there is a terminal, since a sudo that logs output
+ * (log_output) keeps a descriptor that is both from reaching its command as input. */
+static int open_ends(struct connection *c, struct ends *e)
+{
+    int pair[2], err[2];
+
+    if (fd_socketpair(pair, true) < 0)
+        return -1;
+    c->fd = c->out_fd = pair[0];
+    e->in = e->out = pair[1];
+    if (c->method->terminal == TERMINAL_ALWAYS) {
+        if (fd_socketpair(pair, true) < 0)
+            return -1;
+        c->out_fd = pair[0];
+        e->in = pair[1];
+    }
+    if (fd_pipe(err) < 0)
+        return -1;
+    c->err_fd = err[0];
+    e->err = err[1];
+    return 0;
+}
+
 int connection_launch(struct connection *c, void (*on_ready)(void *connection, int ready),
+                      void (*on_out_ready)(void *connection, int ready),
                       void (*on_stderr)(void *connection, int ready),
                       void (*on_exit)(void *connection))
 {
+    struct broker *b = &c->router->broker;
     struct argv argv = {0};
+    struct ends e = {-1, -1, -1};
     char path[4096];
     pid_t pid;
-    AUTO_FD theirs = -1;
-    AUTO_FD their_err = -1;
-    int pair[2], err[2];
+    int rc = -1;
 
-    if (build_command(c, &argv, path, sizeof path) < 0 || asking_open(c) < 0 ||
-        fd_socketpair(pair, true) < 0) {
-        argv_free(&argv);
-        return -1;
+    if (build_command(c, &argv, path, sizeof path) == 0 && asking_open(c) == 0 &&
+        open_ends(c, &e) == 0) {
+        struct spawn s = {path,  argv.words, e.in,
+                          e.out, e.err,      c->tty.fd >= 0 ? c->tty.name : NULL};
+        rc = process_spawn(&s, &pid);
     }
-    c->fd = pair[0];
-    theirs = pair[1];
-    if (fd_pipe(err) < 0) {
-        argv_free(&argv);
-        return -1;
-    }
-    c->err_fd = err[0];
-    their_err = err[1];
-    struct spawn s = {path,   argv.words, theirs,
-                      theirs, their_err,  c->tty.fd >= 0 ? c->tty.name : NULL};
-    int rc = process_spawn(&s, &pid);
     argv_free(&argv);
+    close_ends(&e);
     if (rc < 0)
         return -1;
     c->started = true;
-    process_watch(&c->process, &c->router->broker, pid, on_exit, c);
-    c->watch = watch_new(&c->router->broker, c->fd, POLLER_IN, on_ready, c);
-    c->err_watch = watch_new(&c->router->broker, c->err_fd, POLLER_IN, on_stderr, c);
-    return c->watch == NULL || c->err_watch == NULL ? -1 : asking_watch(c);
+    process_watch(&c->process, b, pid, on_exit, c);
+    c->watch = c->out_watch = watch_new(b, c->fd, POLLER_IN, on_ready, c);
+    if (c->out_fd != c->fd)
+        c->out_watch = watch_new(b, c->out_fd, 0, on_out_ready, c);
+    c->err_watch = watch_new(b, c->err_fd, POLLER_IN, on_stderr, c);
+    return c->watch == NULL || c->out_watch == NULL || c->err_watch == NULL ? -1 : asking_watch(c);
 }

@@ -65,7 +65,8 @@ static struct connection *start(struct mito_router *r, const struct method *meth
     if (c == NULL || fd_socketpair(pair, true) < 0 || fd_set_nonblocking(pair[1]) < 0)
         abort();
     *other = pair[1];
-    *c = (struct connection){.router = r, .method = method, .fd = pair[0], .err_fd = -1, .id = 7};
+    *c = (struct connection){
+        .router = r, .method = method, .fd = pair[0], .out_fd = pair[0], .err_fd = -1, .id = 7};
     c->options = options_copy(method, &options);
     c->tty.fd = c->tty.other = -1;
     c->process.pidfd = -1;
@@ -85,6 +86,7 @@ static struct connection *start(struct mito_router *r, const struct method *meth
         abort();
     c->image_acquired = c->image_ready = true;
     c->watch = watch_new(&r->broker, c->fd, 0, on_ready, c); /* read here, not by the broker */
+    c->out_watch = c->watch;
     if (c->watch == NULL)
         abort();
     return c;
