@@ -258,3 +258,15 @@ need_host() {
         die "no host $1 in $DIR"
     fi
 }
+
+# ---- Boxes ------------------------------------------------------------------------------------
+
+# The pids of all in a box of DIR, whoever they run as, whatever they did to their environment: a
+# box has a mount named after DIR, which outlives DIR.
+pids_in_box() {
+    local path
+    grep -lsF " mt-box:$DIR " /proc/[0-9]*/mountinfo | while read -r path; do
+        path=${path#/proc/}
+        echo "${path%/mountinfo}"
+    done
+}
