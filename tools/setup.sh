@@ -10,7 +10,8 @@ test="libc6-dev:- clang:clang libclang-rt-dev:- llvm:llvm-symbolizer libcmocka-d
     pkgconf:pkg-config python3:python3 python3-mitogen:- openssh-server:/usr/sbin/sshd
     openssh-client:ssh iproute2:ip iptables:iptables procps:ps util-linux:setsid
     busybox-static:busybox dash:dash ksh:ksh mksh:mksh fish:fish tcsh:tcsh zsh:zsh file:file
-    mandoc:mandoc jq:jq strace:strace sudo:sudo"
+    mandoc:mandoc jq:jq strace:strace sudo:sudo opendoas:doas
+    libpam0g-dev:- passwd:usermod login:login"
 bench="python3:python3 python3-mitogen:- openssh-server:/usr/sbin/sshd openssh-client:ssh
     iproute2:ip jq:jq"
 dev="gdb:gdb valgrind:valgrind clang-tidy:clang-tidy shellcheck:shellcheck"
