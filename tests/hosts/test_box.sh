@@ -16,8 +16,10 @@ T=$(mktemp -d "${TMPDIR:-/tmp}/mt-box.XXXXXX")
 chmod 755 "$T"
 A=$T/box-a
 B=$T/box-b
+W=$T
 FAILED=0
-trap 'box-down "$A"; box-down "$B"; rm -rf "$T"' EXIT
+other=
+trap 'kill $other 2>/dev/null; box-down "$A"; box-down "$B"; rm -rf "$T"' EXIT
 trap 'exit 1' HUP INT TERM
 exec </dev/null
 cd /
@@ -31,14 +33,14 @@ check() {
     (
         set -e
         "$@"
-    ) >"$T/output" 2>&1
+    ) >"$W/output" 2>&1
     status=$?
     set -e
     if [ "$status" = 0 ]; then
         echo "ok $name"
     else
         echo "not ok $name"
-        sed 's/^/#   /' "$T/output" | cat -v | head -n 30
+        sed 's/^/#   /' "$W/output" | cat -v | head -n 30
         echo "#   status $status"
         FAILED=$((FAILED + 1))
     fi
@@ -108,10 +110,10 @@ logs_in() {
 # refuses HOST TEXT COMMAND: ssh's standard error has the text.
 refuses() {
     local status=0
-    ssh -F "$A/ssh_config" "$1" true 2>"$T/complained" || status=$?
-    cat "$T/complained"
+    ssh -F "$A/ssh_config" "$1" true 2>"$W/complained" || status=$?
+    cat "$W/complained"
     [ "$status" = 255 ]
-    grep -q "$2" "$T/complained"
+    grep -q "$2" "$W/complained"
 }
 
 test_sudo() {
@@ -170,13 +172,14 @@ test_sudo() {
     check "mustchange" as mustchange none 'mustchange-pw' \
         "tty='' stdout='Changing password for mustchange.\n' stderr='$ask mustchange: sudo: Account or password is expired, reset your password and try again\nCurrent password: \nsudo: no password was provided\nsudo: unable to change expired password: Authentication token manipulation error\nsudo: a password is required\n' status=1" \
         sudo -S id
+    check "lectured" lectured
 }
 
 lectured() {
-    box-exec "$A" --user lectured sudo -S id -un <<<lectured-pw >"$T/said" 2>"$T/complained"
-    cat "$T/said" "$T/complained"
-    grep -qx root "$T/said"
-    grep -q 'the usual lecture' "$T/complained"
+    box-exec "$A" --user lectured sudo -S id -un <<<lectured-pw >"$W/said" 2>"$W/complained"
+    cat "$W/said" "$W/complained"
+    grep -qx root "$W/said"
+    grep -q 'the usual lecture' "$W/complained"
 }
 
 test_su() {
@@ -255,10 +258,6 @@ test_ssh() {
     check "mustchange without a terminal there" logs_in mustchange mustchange-pw \
         "tty=\"\rmustchange@mt-box's password: \r\n\" stdout='' stderr='You are required to change your password immediately (administrator enforced).\nWARNING: Your password has expired.\nPassword change required but no TTY available.\n' status=1" \
         -o PreferredAuthentications=password
-    check "mustchange changes it" logs_in mustchange \
-        'mustchange-pw|mustchange-pw|brand-New.7|brand-New.7' \
-        "tty='\r(mustchange@mt-box) Password: \r\n\r(mustchange@mt-box) You are required to change your password immediately (administrator enforced).\r\nChanging password for mustchange.\r\nCurrent password: \r\n\r(mustchange@mt-box) New password: \r\n\r(mustchange@mt-box) Retype new password: \r\n' stdout='mustchange\n' stderr='' status=0" \
-        -o PreferredAuthentications=keyboard-interactive
     check "changed" refuses changed 'IDENTIFICATION HAS CHANGED'
     check "unknown" refuses unknown 'No ED25519 host key is known'
     check "password without a terminal" refuses_without_terminal
@@ -280,22 +279,22 @@ bad_disk() {
     ssh -F "$A/ssh_config" "$1" '
         for place in /dev/shm /run /tmp /var/tmp "$HOME" "$XDG_RUNTIME_DIR"; do
             /bin/echo x >"$place/mt-test-$$"
-        done' >"$T/said" 2>&1 || :
-    cat "$T/said"
-    [ "$(grep -c "$2" "$T/said")" = 6 ]
+        done' >"$W/said" 2>&1 || :
+    cat "$W/said"
+    [ "$(grep -c "$2" "$W/said")" = 6 ]
 }
 
 restrictedpath() {
     local status=0
-    ssh -F "$A/ssh_config" restrictedpath 'echo $PATH; id' >"$T/said" 2>&1 || status=$?
-    cat "$T/said"
+    ssh -F "$A/ssh_config" restrictedpath 'echo $PATH; id' >"$W/said" 2>&1 || status=$?
+    cat "$W/said"
     [ "$status" = 127 ]
-    grep -qx /nonexistent "$T/said"
+    grep -qx /nonexistent "$W/said"
 }
 
 noisy() {
-    [[ $(ssh -F "$A/ssh_config" noisy id -un 2>"$T/complained") == *Welcome*$'\n'noisy ]]
-    grep -q 'something is old' "$T/complained"
+    [[ $(ssh -F "$A/ssh_config" noisy id -un 2>"$W/complained") == *Welcome*$'\n'noisy ]]
+    grep -q 'something is old' "$W/complained"
 }
 
 standin() {
@@ -319,6 +318,14 @@ passes_all_through() {
     same "$(box-exec "$A" --user target sh -c 'id -u -n; id -G -n; echo $HOME $USER $SHELL')" \
         $'target\ntarget\n'"$A/home/target target /bin/sh"
     same "$(sh -c 'echo $$; exec box-exec "$1" sh -c "echo \$\$"' sh "$A" | uniq | wc -l)" 1
+}
+
+# The new password ends what other checks need.
+test_change() {
+    check "mustchange changes it" logs_in mustchange \
+        'mustchange-pw|mustchange-pw|brand-New.7|brand-New.7' \
+        "tty='\r(mustchange@mt-box) Password: \r\n\r(mustchange@mt-box) You are required to change your password immediately (administrator enforced).\r\nChanging password for mustchange.\r\nCurrent password: \r\n\r(mustchange@mt-box) New password: \r\n\r(mustchange@mt-box) Retype new password: \r\n' stdout='mustchange\n' stderr='' status=0" \
+        -o PreferredAuthentications=keyboard-interactive
 }
 
 # ---- What is left -----------------------------------------------------------------------------
@@ -365,19 +372,30 @@ keeps_strange_files() {
     [ -e "$T/strange/file" ]
 }
 
+# What waits for a server and what waits for PAM have nothing in common.
+half() {
+    FAILED=0
+    W=$T/half-$1
+    mkdir "$W"
+    "test_$1"
+    [ "$FAILED" = 0 ]
+}
+
 start=$SECONDS
 before=$(machine)
-check "box-up" detached box-up "$A"
-check "box-up --fast once more" detached box-up "$A" --fast
+check "box-up" detached box-up "$A" --fast
 # shellcheck source=/dev/null
 . "$A/env"
+(half ssh) >"$T/ssh.out" &
+other=$!
 test_sudo
-check "lectured" lectured
 test_su
 test_doas
-test_ssh
 check "sudo-rs" standin
 check "input, output, status, pid" passes_all_through
+wait "$other" || FAILED=$((FAILED + 1))
+cat "$T/ssh.out"
+test_change
 check "this machine has none of it" same "$(machine)" "$before"
 check "second box" detached box-up "$B" --fast
 check "second box works" timeout 10 ssh -F "$B/ssh_config" pubkey true
