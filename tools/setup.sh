@@ -4,14 +4,16 @@
 # Without apt-get it names what is missing and fails only if one of the commands is not there.
 set -eu
 
-# package:command that shows that it is there ("-": none)
+# package:command that shows that it is there ("-": none). Of packages with | between them any will
+# do, and the first is installed: those that cannot be there side by side.
 build="gcc:gcc make:make musl-tools:musl-gcc binutils:objcopy gzip:gzip"
 test="libc6-dev:- clang:clang libclang-rt-dev:- llvm:llvm-symbolizer libcmocka-dev:- clang-format:clang-format
     pkgconf:pkg-config python3:python3 python3-mitogen:- openssh-server:/usr/sbin/sshd
     openssh-client:ssh iproute2:ip iptables:iptables procps:ps util-linux:setsid
     busybox-static:busybox dash:dash ksh:ksh mksh:mksh fish:fish tcsh:tcsh zsh:zsh file:file
-    mandoc:mandoc jq:jq strace:strace sudo:sudo opendoas:doas
-    libpam0g-dev:- passwd:usermod login:login"
+    mandoc:mandoc jq:jq strace:strace sudo:sudo opendoas:doas libpam0g-dev:- passwd:usermod
+    login:login docker.io:dockerd runc:runc podman:podman buildah:buildah lxc:lxc-start lxd:lxd
+    kubernetes-client|kubectl:kubectl"
 bench="python3:python3 python3-mitogen:- openssh-server:/usr/sbin/sshd openssh-client:ssh
     iproute2:ip jq:jq"
 dev="gdb:gdb valgrind:valgrind clang-tidy:clang-tidy shellcheck:shellcheck"
@@ -37,11 +39,20 @@ have_package()
     [ "$(dpkg-query -W -f='${db:Status-Status}' "$1" 2>/dev/null)" = installed ]
 }
 
+have_one_of()
+{
+    # shellcheck disable=SC2046 # a list
+    for name in $(echo "$1" | tr '|' ' '); do
+        ! have_package "$name" || return 0
+    done
+    return 1
+}
+
 missing=
 if command -v apt-get >/dev/null 2>&1; then
     for item in $wanted; do
         package=${item%%:*}
-        have_package "$package" || missing="$missing $package"
+        have_one_of "$package" || missing="$missing ${package%%|*}"
     done
     [ -n "$missing" ] || exit 0
     as_root=

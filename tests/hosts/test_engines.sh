@@ -1,0 +1,332 @@
+#!/bin/bash
+# Brings up the container engines, checks that each is as README.md says, takes them down and checks
+# that nothing is left. Prints `ok NAME` or `not ok NAME`, and why; fails if any is not ok.
+# shellcheck disable=SC2016 # much of this is for other shells
+set -eu
+export LC_ALL=C PATH
+HERE=$(cd "$(dirname "$0")" && pwd -P)
+PATH=$HERE:$PATH:/usr/sbin:/sbin
+[ "$(id -u)" = 0 ] || {
+    echo "test_engines.sh: must run as root" >&2
+    exit 1
+}
+
+T=$(mktemp -d "${TMPDIR:-/tmp}/mt-engines.XXXXXX")
+chmod 755 "$T"
+A=$T/a
+B=$T/b
+trap 'engines-down "$A"; engines-down "$B"; rm -rf "$T"' EXIT
+trap 'exit 1' HUP INT TERM
+exec </dev/null
+FAILED=0
+
+# check NAME COMMAND...: ok if the command succeeds; in a function, every command of it.
+check() {
+    local name=$1 status
+    shift
+    set +e
+    (
+        set -e
+        "$@"
+    ) >"$T/output" 2>&1
+    status=$?
+    set -e
+    if [ "$status" = 0 ]; then
+        echo "ok $name"
+    else
+        echo "not ok $name"
+        sed 's/^/#   /' "$T/output" | cat -v | head -n 30
+        echo "#   status $status"
+        FAILED=$((FAILED + 1))
+    fi
+}
+
+# Neither says anything, nor keeps its output open in a daemon.
+detached() {
+    local output
+    output=$(timeout 50 setsid -w "$@" 2>&1) || {
+        echo "$output"
+        return 1
+    }
+    echo "$output"
+    [ -z "$output" ]
+}
+
+# talks WHO COMMAND...: the command gets `sh -c ...` as its last arguments, and its standard input,
+# outputs and exit status are those of the shell inside.
+talks() {
+    local who=$1 status=0
+    shift
+    printf 'in\0put\n' | timeout 20 "$@" sh -c 'cat; id -un; echo complaint >&2; exit 7' \
+        >"$T/said" 2>"$T/complained" || status=$?
+    cat "$T/said" "$T/complained"
+    [ "$status" = 7 ]
+    printf 'in\0put\n%s\n' "$who" | cmp - "$T/said"
+    grep -qx complaint "$T/complained"
+}
+
+# fails STATUS TEXT COMMAND...: with that text, a basic regular expression, on one of its outputs.
+fails() {
+    local expected=$1 text=$2 status=0
+    shift 2
+    timeout 20 "$@" >"$T/said" 2>"$T/complained" || status=$?
+    cat "$T/said" "$T/complained"
+    echo "$status, expected $expected: $text"
+    [ "$status" = "$expected" ]
+    grep -q -- "$text" "$T/said" "$T/complained"
+}
+
+# Leaves a process behind in the container, which engines-down has to find by itself.
+LONG=4$$
+leave() {
+    timeout 20 "$@" sh -c "sleep $LONG </dev/null >/dev/null 2>&1 &"
+}
+
+left_behind() {
+    grep -lsxzF -- "$LONG" /proc/[0-9]*/cmdline || :
+}
+
+test_docker() {
+    check "docker exec" talks root docker exec -i "$MT_DOCKER_CONTAINER"
+    check "docker exec -u" talks app docker exec -i -u app "$MT_DOCKER_CONTAINER"
+    check "docker run" talks root docker run -i --rm "$MT_DOCKER_IMAGE"
+    check "docker: no such container" fails 1 '^Error: No such container: nosuch$' \
+        docker exec -i nosuch sh
+    check "docker: stopped" fails 1 '^Error response from daemon: Container [0-9a-f]* is not running$' \
+        docker exec -i "$MT_DOCKER_STOPPED" sh
+    check "docker: no such user" fails 126 '^unable to find user nosuch: no matching entries' \
+        docker exec -i -u nosuch "$MT_DOCKER_CONTAINER" sh
+    check "docker: no such program" fails 126 'exec: "nosh": executable file not found' \
+        docker exec -i "$MT_DOCKER_CONTAINER" nosh
+    leave docker exec -i "$MT_DOCKER_CONTAINER"
+}
+
+test_podman() {
+    check "podman exec" talks root podman exec -i "$MT_PODMAN_CONTAINER"
+    check "podman exec -u" talks app podman exec -i -u app "$MT_PODMAN_CONTAINER"
+    check "podman run" talks root podman run -i --rm "$MT_PODMAN_IMAGE"
+    check "podman: no such container" fails 125 \
+        '^Error: no container with name or ID "nosuch" found: no such container$' \
+        podman exec -i nosuch sh
+    check "podman: stopped" fails 255 'can only create exec sessions on running containers' \
+        podman exec -i "$MT_PODMAN_STOPPED" sh
+    check "podman: no such user" fails 255 '^Error: unable to find user nosuch: no matching' \
+        podman exec -i -u nosuch "$MT_PODMAN_CONTAINER" sh
+    check "podman: no such program" fails 127 'exec: "nosh": executable file not found' \
+        podman exec -i "$MT_PODMAN_CONTAINER" nosh
+    leave podman exec -i "$MT_PODMAN_CONTAINER"
+}
+
+test_buildah() {
+    check "buildah run" talks root buildah run "$MT_BUILDAH_CONTAINER" --
+    check "buildah run --user" talks app buildah run --user app "$MT_BUILDAH_CONTAINER" --
+    check "buildah: no such container" fails 125 \
+        '^Error: reading build container "nosuch": container not known$' buildah run nosuch -- sh
+    check "buildah: no such user" fails 125 'unknown user error looking up user "nosuch"$' \
+        buildah run --user nosuch "$MT_BUILDAH_CONTAINER" -- sh
+    check "buildah: no such program" fails 1 'exec: "nosh": executable file not found' \
+        buildah run "$MT_BUILDAH_CONTAINER" -- nosh
+    leave buildah run "$MT_BUILDAH_CONTAINER" --
+}
+
+test_lxc() {
+    check "lxc-attach" talks root lxc-attach --clear-env -n "$MT_LXC_CONTAINER" --
+    check "lxc-info" test -d "/proc/$(lxc-info -n "$MT_LXC_CONTAINER" -p -H)/root/home/app"
+    check "lxc: no such container" fails 1 'Failed to get init pid$' \
+        lxc-attach --clear-env -n nosuch -- sh
+    check "lxc: stopped" fails 1 'Failed to get init pid$' \
+        lxc-attach --clear-env -n "$MT_LXC_STOPPED" -- sh
+    check "lxc: no such program" fails 127 'No such file or directory - Failed to exec "nosh"$' \
+        lxc-attach --clear-env -n "$MT_LXC_CONTAINER" -- nosh
+    leave lxc-attach --clear-env -n "$MT_LXC_CONTAINER" --
+}
+
+# test_lx CLIENT CONTAINER STOPPED
+test_lx() {
+    check "$1 exec" talks root "$1" exec --mode=non-interactive "$2" --
+    check "$1 exec --user" talks app "$1" exec --mode=non-interactive --user 1000 "$2" --
+    check "$1: no such container" fails 1 'Instance not found$' \
+        "$1" exec --mode=non-interactive nosuch -- sh
+    check "$1: stopped" fails 1 '^Error: Instance is not running$' \
+        "$1" exec --mode=non-interactive "$3" -- sh
+    check "$1: no such program" fails 127 '^Error: Command not found$' \
+        "$1" exec --mode=non-interactive "$2" -- nosh
+    leave "$1" exec --mode=non-interactive "$2" --
+}
+
+test_lxd() {
+    test_lx lxc "$MT_LXD_CONTAINER" "$MT_LXD_STOPPED"
+}
+
+test_incus() {
+    test_lx incus "$MT_INCUS_CONTAINER" "$MT_INCUS_STOPPED"
+}
+
+# More than pipes, queues and windows hold, both ways at once.
+kubectl_passes_data() {
+    head -c 20000000 /dev/urandom >"$T/data"
+    timeout 20 kubectl exec -i "$MT_KUBE_POD" -c "$MT_KUBE_CONTAINER" -- cat <"$T/data" |
+        cmp - "$T/data"
+}
+
+kubectl_is_logged() {
+    kubectl exec -i "$MT_KUBE_POD" -c other -- echo 'a  b' "c'd" '' >/dev/null
+    tail -n 1 "$MT_KUBE_LOG"
+    tail -n 1 "$MT_KUBE_LOG" | jq -e --arg pod "$MT_KUBE_POD" '.pod == $pod and .container == "other"
+        and .namespace == "default" and .tty == false and .command == ["echo", "a  b", "c'"'"'d", ""]'
+}
+
+test_kubectl() {
+    check "kubectl exec" talks root kubectl exec -i "$MT_KUBE_POD" -c "$MT_KUBE_CONTAINER" --
+    check "kubectl exec: status of a signal" fails 137 'exit code 137' \
+        kubectl exec "$MT_KUBE_POD" -c "$MT_KUBE_CONTAINER" -- sh -c 'kill -9 $$'
+    check "kubectl exec: much data" kubectl_passes_data
+    check "kubectl exec: log" kubectl_is_logged
+    check "kubectl: no such pod" fails 1 '^Error from server (NotFound): pods "nosuch" not found$' \
+        kubectl exec -i nosuch -- sh
+    check "kubectl: no such container" fails 1 \
+        "^Error from server (BadRequest): container nosuch is not valid for pod $MT_KUBE_POD\$" \
+        kubectl exec -i "$MT_KUBE_POD" -c nosuch -- sh
+    check "kubectl: ended" fails 1 'cannot exec into a container in a completed pod' \
+        kubectl exec -i "$MT_KUBE_STOPPED" -- sh
+    check "kubectl: no such program" fails 1 'exec: "nosh": executable file not found' \
+        kubectl exec -i "$MT_KUBE_POD" -c "$MT_KUBE_CONTAINER" -- nosh
+    leave kubectl exec -i "$MT_KUBE_POD" -c "$MT_KUBE_CONTAINER" --
+}
+
+clean_environment() {
+    TERM=vt100 MT_TEST=1 jexec -l -U app "$MT_JEXEC_JAIL" env >"$T/said"
+    printf '%s\n' HOME=/home/app PATH=/bin:/usr/bin SHELL=/bin/sh TERM=vt100 USER=app |
+        diff - <(sort "$T/said")
+    MT_TEST=1 jexec "$MT_JEXEC_JAIL" env | grep -qx MT_TEST=1
+}
+
+test_jexec() {
+    check "jexec" talks root jexec "$MT_JEXEC_JAIL"
+    check "jexec -U" talks app jexec -U app "$MT_JEXEC_JAIL"
+    check "jexec -l" clean_environment
+    check "jexec: no such jail" fails 1 '^jexec: jail "nosuch" not found$' jexec nosuch sh
+    check "jexec: no such user" fails 1 '^jexec: nosuch: no such user$' \
+        jexec -U nosuch "$MT_JEXEC_JAIL" sh
+    check "jexec: a user of the host only" fails 1 '^jexec: sshd: no such user$' \
+        jexec -U sshd "$MT_JEXEC_JAIL" sh
+    check "jexec: both users" fails 1 '^usage: jexec' jexec -u root -U app "$MT_JEXEC_JAIL" sh
+    check "jexec: no such option" fails 1 '^jexec: illegal option -- x$' jexec -x "$MT_JEXEC_JAIL"
+    check "jexec: no such program" fails 1 '^jexec: execvp: nosh: No such file or directory$' \
+        jexec "$MT_JEXEC_JAIL" nosh
+    leave jexec "$MT_JEXEC_JAIL"
+}
+
+test_machinectl() {
+    local leader
+    leader=$(machinectl show "$MT_MACHINECTL_MACHINE" -p Leader --value)
+    check "machinectl: the leader's root" test -d "/proc/$leader/root/home/app"
+    check "machinectl: the leader's namespaces" talks root nsenter -t "$leader" \
+        --mount --uts --ipc --net --pid --root --
+    check "machinectl without --value" fails 0 "^Leader=$leader\$" \
+        machinectl show --property=Leader "$MT_MACHINECTL_MACHINE"
+    check "machinectl: no such machine" fails 1 \
+        "^Could not get path to machine: No machine 'nosuch' known\$" \
+        machinectl show nosuch -p Leader --value
+    leave nsenter -t "$leader" --mount --pid --root --
+}
+
+# Without zombies, which pid 1 takes its time to reap.
+cgroup_members() {
+    local path
+    grep -lsF -- "$1" /proc/[0-9]*/cgroup | while read -r path; do
+        grep -sH '^State:.[^ZX]' "${path%/*}/status" || :
+    done
+}
+
+# nothing_left DIR: by mark, arguments and root of processes; mounts; cgroups; files.
+nothing_left() {
+    local name left
+    name=$(. "$HERE/lib.sh" && set_dir "$1" && set_namespace && echo "$NS")
+    echo "$1/" >"$T/pattern" # not in the arguments of the grep that looks for it
+    left=$(
+        grep -lsxzF -- "MT_HOSTS_DIR=$1" /proc/[0-9]*/environ
+        grep -lsF -f "$T/pattern" /proc/[0-9]*/cmdline
+        cgroup_members "$name"
+        find /proc/[0-9]*/root -maxdepth 0 -lname "$1*" 2>/dev/null
+        grep -F -- "$1/" /proc/[0-9]*/mountinfo 2>/dev/null
+        find /sys/fs/cgroup -name "*$name*"
+        find /sys/fs/cgroup -mindepth 2 -maxdepth 2 -name lxc.pivot -newer "$T/started"
+        find /run /dev/shm /var/lib /var/cache /var/tmp /etc /opt -name "*$name*" 2>/dev/null
+    ) || :
+    echo "$left"
+    [ -z "$left" ]
+    [ ! -e "$1" ]
+}
+
+keeps_strange_files() {
+    mkdir "$T/strange"
+    touch "$T/strange/file"
+    ! engines-up "$T/strange" || return 1
+    ! engines-down "$T/strange" || return 1
+    [ -e "$T/strange/file" ]
+}
+
+# Everything that could take its own things away, and everything that leads to others.
+kill_all_daemons() {
+    local pid name killed=0
+    for pid in $(grep -lsxzF -- "MT_HOSTS_DIR=$A" /proc/[0-9]*/environ | tr -dc '0-9\n') \
+        $(grep -lsF -- "$A/" /proc/[0-9]*/cmdline | tr -dc '0-9\n'); do
+        name=$(cat "/proc/$pid/comm" 2>/dev/null) || continue
+        case $name in
+            dockerd | containerd* | conmon | lxd | incusd | lxc-start | '[lxc monitor]' | sleep | kube-api)
+                kill -KILL "$pid"
+                killed=$((killed + 1))
+                ;;
+        esac
+    done
+    echo "$killed killed"
+    [ "$killed" -ge 8 ]
+}
+
+# Without buildah.
+engine_is_missing() {
+    mkdir "$T/bin"
+    ln -s /usr/bin/* /usr/sbin/* "$T/bin" 2>/dev/null || :
+    rm "$T/bin/buildah"
+    fails 0 '^buildah: buildah is missing (apt-get' \
+        env PATH="$HERE:$T/bin" engines-up "$B" --engines buildah,jexec
+    grep -q '^buildah: buildah is missing' "$B/absent"
+    grep ENGINE_ "$B/env"
+    [ "$(grep -c ENGINE_ "$B/env")" = 1 ]
+}
+
+: >"$T/started"
+start=${EPOCHREALTIME/./}
+check "engines-up" detached engines-up "$A"
+echo "# $(((${EPOCHREALTIME/./} - start) / 1000)) ms"
+check "no engine is absent" diff /dev/null "$A/absent"
+for engine in docker podman buildah lxc lxd incus kubectl jexec machinectl; do
+    (
+        . "$A/env"
+        name=ENGINE_$engine
+        [ -z "${!name:-}" ] || "test_$engine"
+        [ "$FAILED" = 0 ]
+    ) || FAILED=$((FAILED + 1))
+done
+check "second instance" detached engines-up "$B" --engines podman,lxc,machinectl
+rm -rf "$B"
+check "engines-down without its files" detached engines-down "$B"
+check "second instance is gone" nothing_left "$B"
+(
+    . "$A/env"
+    check "first instance works" talks root podman exec -i "$MT_PODMAN_CONTAINER"
+)
+check "processes were left in containers" diff <(echo 8) <(left_behind | wc -l)
+check "all daemons die" kill_all_daemons
+check "engines-down" detached engines-down "$A"
+check "engines are gone" nothing_left "$A"
+check "processes in containers are gone" test -z "$(left_behind)"
+check "engines-down of nothing" detached engines-down "$A"
+check "strange files are kept" keeps_strange_files
+check "an engine is missing" engine_is_missing
+trap - EXIT
+engines-down "$B"
+rm -rf "$T"
+echo "# $(((${EPOCHREALTIME/./} - start) / 1000)) ms"
+[ "$FAILED" = 0 ]
