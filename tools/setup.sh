@@ -13,7 +13,7 @@ test="libc6-dev:- clang:clang libclang-rt-dev:- llvm:llvm-symbolizer libcmocka-d
     busybox-static:busybox dash:dash ksh:ksh mksh:mksh fish:fish tcsh:tcsh zsh:zsh file:file
     mandoc:mandoc jq:jq strace:strace sudo:sudo opendoas:doas libpam0g-dev:- passwd:usermod
     login:login docker.io:dockerd runc:runc podman:podman buildah:buildah lxc:lxc-start lxd:lxd
-    kubernetes-client|kubectl:kubectl"
+    kubernetes-client|kubectl:kubectl bsdutils:script"
 bench="python3:python3 python3-mitogen:- openssh-server:/usr/sbin/sshd openssh-client:ssh
     iproute2:ip jq:jq"
 dev="gdb:gdb valgrind:valgrind clang-tidy:clang-tidy shellcheck:shellcheck"

@@ -173,6 +173,69 @@ map_usage()
 }
 check map-usage map_usage
 
+# ---- become -----------------------------------------------------------------------------------
+
+# A sudo that asks, and only the right word is good for: the real one asks root for nothing.
+mkdir asking
+cat >asking/sudo <<'END'
+#!/bin/sh
+prompt=
+while [ "$1" != -- ]; do
+    [ "$1" != -p ] || prompt=$2
+    shift
+done
+shift
+printf '%s ' "$prompt" >/dev/tty
+read -r word </dev/tty
+[ "$word" = 'open sesame' ] && exec "$@"
+echo 'sudo: 1 incorrect password attempt' >/dev/tty
+exit 1
+END
+chmod 755 asking/sudo
+
+become()
+{
+    run 0 become && nothing err && grep -qx 'sudo.root: uid 0, pid [0-9]*' out
+}
+check become become
+
+become_without_terminal()
+{
+    PATH=$T/asking:$PATH run 1 become && nothing out &&
+        grep -q '^become: no_password: sudo.root: a password is asked for, ' err
+}
+check become-without-terminal become_without_terminal
+
+# become_typing WORD: on a terminal, as soon as it asks; what that shows is in screen
+become_typing()
+{
+    local status=0
+    rm -f screen
+    (
+        for _ in $(seq 100); do
+            ! grep -qs "Password for sudo: " screen || break
+            sleep 0.1
+        done
+        echo "$1"
+    ) | PATH=$T/asking:$PATH timeout 60 script -qefc "$BUILD/examples/become" screen >/dev/null ||
+        status=$?
+    echo "status $status"
+    cat screen
+    ! grep -q "$1" screen && return $status
+}
+
+become_asks()
+{
+    become_typing 'open sesame' && tr -d '\r' <screen | grep -qx 'sudo.root: uid [0-9]*, pid [0-9]*'
+}
+check become-asks-for-the-password become_asks
+
+become_wrong()
+{
+    ! become_typing 'open barley' && tr -d '\r' <screen | grep -q '^become: password: sudo.root: '
+}
+check become-wrong-password become_wrong
+
 # ---- ssh --------------------------------------------------------------------------------------
 
 "$HOSTS/sshd-up" "$T/sshd" --names good,dash,fish,denied,refused >"$T/up" 2>&1
@@ -196,9 +259,18 @@ inventory_errors()
     PATH=$T/bin:$PATH run 1 ssh_inventory denied good refused -oProxyCommand=id && nothing err &&
         [ "$(wc -l <out)" -eq 4 ] && grep -q '^denied  *permission: ssh.denied: ' out &&
         grep -q '^refused  *refused: ssh.refused: ' out && grep -q '^good .* up ' out &&
-        grep -q '^-oProxyCommand=id  *ssh: not a host name$' out
+        grep -q '^-oProxyCommand=id  *ssh: not a hostname$' out
 }
 check ssh-inventory-errors inventory_errors
+
+become_there()
+{
+    PATH=$T/bin:$PATH run 0 become good && nothing err &&
+        grep -qx 'sudo.root: uid 0, pid [0-9]*' out &&
+        PATH=$T/bin:$PATH run 0 become good "$(id -un 65534)" && nothing err &&
+        grep -qx "sudo.$(id -un 65534): uid 65534, pid [0-9]*" out
+}
+check become-behind-ssh become_there
 
 # eventually COMMAND: the far ends go by themselves when the connection does, soon, not at once.
 eventually()
@@ -216,6 +288,7 @@ no_copy_runs()
     for exe in /proc/[0-9]*/exe; do
         case $(readlink "$exe" 2>/dev/null) in *'(deleted)')
             ! cmp -s "$exe" "$BUILD/examples/ssh_inventory" || return 1
+            ! cmp -s "$exe" "$BUILD/examples/become" || return 1
             ;;
         esac
     done
