@@ -387,10 +387,11 @@ enum mito_host_keys {
 };
 
 /* Passwords. One is typed only where the program that connects asks for it: at its prompt, on a
- * terminal made for that or on its standard error and input, once. It is part of no command line,
- * environment, log or error, and our copies are wiped after use; a process that was given one
- * writes no core files from then on (setrlimit(2), RLIMIT_CORE). Control characters in one are
- * MITO_E_INVALID. NULL: none; then being asked for one is MITO_E_NO_PASSWORD.
+ * terminal made for that or (su) on its standard error and input, once. It is part of no command
+ * line, environment, log or error, and our copies are wiped after use; a process that connects with
+ * one writes no core files from then on (setrlimit(2), RLIMIT_CORE). Control characters in one, and
+ * more than 1000 bytes, are MITO_E_INVALID. NULL: none; then being asked for one is
+ * MITO_E_NO_PASSWORD (ssh is told to ask for nothing then: MITO_E_PERMISSION).
  *
  * Lists of arguments end with NULL. They reach the program as they are, through no shell. */
 
@@ -527,9 +528,12 @@ struct mito_setns_options {
 
 /* Starts a copy of this program: as a new process on this machine (local), or behind a program that
  * leads elsewhere: another machine, account, container. Returns when the copy is ready to be
- * called; on failure the error's code is one of the "connect:" codes above. mito_local(router, .via
- * = other, .connect_timeout = 5000) mito_ssh(router, .hostname = "db1", .username = "admin")
+ * called; on failure the error's code is one of the "connect:" codes above, or a general one.
+ *
+ *     mito_local(router, .via = other, .connect_timeout = 5000)
+ *     mito_ssh(router, .hostname = "db1", .username = "admin")
  *     mito_sudo(router, .via = db1, .password = secret)
+ *
  * The result is a reference for the caller; mito_router_free() takes all that are left.
  *
  * mito_..._async does not wait: any number may be under way at once. When one is up, or has failed,
@@ -586,7 +590,7 @@ struct mito_context *mito_context_ref(struct mito_context *context); /* returns 
 void mito_context_unref(struct mito_context *context);               /* NULL is allowed */
 
 uint32_t mito_context_id(const struct mito_context *context); /* the master's is 0 */
-/* "local.1234", "ssh.db1" ...; valid as long as the reference. Never NULL. */
+/* "local.1234", "ssh.db1", "sudo.root" ...; valid as long as the reference. Never NULL. */
 const char *mito_context_name(const struct mito_context *context);
 struct mito_router *mito_context_router(const struct mito_context *context);
 
