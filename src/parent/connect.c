@@ -90,9 +90,11 @@ static int connect_here(struct mito_router *r, const struct method *m, const voi
 static int connect_there(const struct method *m, const void *options, struct mito_context *via,
                          struct mito_receiver *rx, void *tag)
 {
+    enum { ROOM = 4096 }; /* for most; a buffer that grows leaves a copy of what is in it */
     AUTO_BUF payload = {0};
 
-    if (call_payload_begin(&payload, NULL, BUILTIN_MODULE, "connect") < 0 ||
+    if (buf_reserve(&payload, ROOM) < 0 ||
+        call_payload_begin(&payload, NULL, BUILTIN_MODULE, "connect") < 0 ||
         pickle_tuple_open(&payload) < 0 || pickle_str(&payload, m->name, strlen(m->name)) < 0 ||
         options_pickle(m, options, &payload) < 0 || pickle_tuple_close(&payload) < 0 ||
         call_payload_end(&payload) < 0)

@@ -62,6 +62,26 @@ static int check(const void *opts)
     return check_args(o->sudo_args);
 }
 
+/* With -i sudo escapes all that means something to the login shell, but not '$'. So there is none:
+ * each special character is an octal number that printf(1) turns into itself. */
+static int add_shell_without_dollar(struct argv *out, const char *shell_command)
+{
+    AUTO_BUF line = {0};
+
+    if (buf_str(&line, "eval \"`printf %b '") < 0)
+        return -1;
+    for (const char *c = shell_command; *c != '\0'; c++) {
+        int rc = strchr("$'\"\\`", *c) != NULL ? buf_printf(&line, "\\0%03o", (unsigned)*c)
+                                               : buf_byte(&line, (uint8_t)*c);
+        if (rc < 0)
+            return -1;
+    }
+    if (buf_str(&line, "'`\"") < 0 || buf_byte(&line, 0) < 0)
+        return -1;
+    argv_add_shell(out, (const char *)line.data);
+    return 0;
+}
+
 static int command(const void *opts, const char *shell_command, struct argv *out)
 {
     const struct mito_sudo_options *o = opts;
@@ -81,7 +101,10 @@ static int command(const void *opts, const char *shell_command, struct argv *out
     argv_add_option(out, "-r", o->selinux_role);
     argv_add_option(out, "-t", o->selinux_type);
     argv_add(out, "--");
-    argv_add_shell(out, shell_command);
+    if (!o->login)
+        argv_add_shell(out, shell_command);
+    else if (add_shell_without_dollar(out, shell_command) < 0)
+        return -1;
     return argv_done(out);
 }
 
