@@ -10,6 +10,7 @@
 #include "core/values.h"
 #include "wire/failure.h"
 #include "wire/pickle.h"
+#include "wire/value.h"
 
 enum { FAILED_CHAINS_MAX = 1000 };
 
@@ -312,7 +313,7 @@ static void run_builtin(struct mito_router *r, struct message *m)
     } else {
         builtin_call(&caller, call.name, call.args);
     }
-    mito_value_free(v);
+    value_wipe(v); /* there may be a password in it */
     message_free(m);
 }
 

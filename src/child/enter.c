@@ -123,7 +123,7 @@ static int find_pid(const struct enter *e)
     if (!WIFEXITED(status) || WEXITSTATUS(status) == 127)
         return error_set(MITO_E_NO_TOOL, "%s: no such program here", k->tool);
     if (WEXITSTATUS(status) != 0)
-        return error_set(MITO_E_NO_CONTAINER, "%s: no such container", e->container);
+        return error_set(MITO_E_NO_CONTAINER, "%s does not know %s", k->tool, e->container);
     return parse_pid(k, e, (const char *)text.data);
 }
 

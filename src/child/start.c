@@ -126,9 +126,9 @@ static void serve(int argc, char **argv)
     if (argc > 3)
         remove_directory(argv[3]);
     fd_close_from(3, child_image_fd);
+    show_title(argc, argv, config.title);
     if (enter_namespaces(&config.enter) < 0)
         die("setns");
-    show_title(argc, argv, config.title);
     survive_sigpipe();
     router_claim_process();
     if (take_stream(&in_fd, &out_fd) < 0)

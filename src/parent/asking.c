@@ -14,7 +14,10 @@
 #include "base/text.h"
 #include "parent/connection_state.h"
 
-enum { QUESTION_PATIENCE = 3000 }; /* ms that an unknown question stands until we give up */
+enum {
+    PROMPT_SETTLES = 30, /* ms without a further word, until a line that looks like one is one */
+    QUESTION_PATIENCE = 3000 /* ms that an unknown question stands until we give up */
+};
 
 static const char *password_of(const struct connection *c)
 {
@@ -57,11 +60,21 @@ static void type(struct connection *c, int fd, const char *text)
         connection_fail(c, MITO_E_SYSTEM, "cannot type the password: %s", strerror(errno));
 }
 
+/* The line that was last added to, and where an answer to it goes. */
+static struct prompt_line *asking_line(struct connection *c, int *fd)
+{
+    bool on_tty = c->tty_line.length > 0;
+
+    *fd = on_tty ? c->tty.fd : c->out_fd;
+    return on_tty ? &c->tty_line : &c->err_line;
+}
+
 static void question_stands(void *arg)
 {
     struct connection *c = arg;
-    const struct prompt_line *l = c->tty_line.length > 0 ? &c->tty_line : &c->err_line;
     char shown[200];
+    int fd;
+    const struct prompt_line *l = asking_line(c, &fd);
 
     text_escape_to(shown, sizeof shown, l->text, l->length);
     connection_fail(c, MITO_E_PERMISSION,
@@ -87,20 +100,30 @@ static void password_asked(struct connection *c, int fd)
     }
 }
 
-/* Something new came; `fd` is where an answer goes. */
-static void look_at(struct connection *c, struct prompt_line *l, int fd)
+static void prompt_stands(void *arg)
+{
+    struct connection *c = arg;
+    int fd;
+    struct prompt_line *l = asking_line(c, &fd);
+    enum prompt prompt = prompt_recognize(l->text, l->length);
+
+    l->length = 0;
+    if (prompt == PROMPT_PASSWORD)
+        password_asked(c, fd);
+    else if (prompt == PROMPT_PASSPHRASE) /* none: ssh goes on without that key */
+        type(c, fd, "");
+}
+
+/* Something new came. */
+static void look_at(struct connection *c, const struct prompt_line *l)
 {
     timer_cancel(&c->ask_timer);
     switch (prompt_recognize(l->text, l->length)) {
     case PROMPT_NONE:
         break;
     case PROMPT_PASSWORD:
-        l->length = 0;
-        password_asked(c, fd);
-        break;
-    case PROMPT_PASSPHRASE: /* none: ssh goes on without that key */
-        l->length = 0;
-        type(c, fd, "");
+    case PROMPT_PASSPHRASE:
+        timer_set(&c->router->broker, &c->ask_timer, clock_ms() + PROMPT_SETTLES, prompt_stands, c);
         break;
     case PROMPT_OTHER:
         timer_set(&c->router->broker, &c->ask_timer, clock_ms() + QUESTION_PATIENCE,
@@ -117,7 +140,7 @@ void asking_on_stderr(struct connection *c, const char *data, size_t length)
     if (!c->method->asks_on_stderr || c->spoke || c->state >= UP || c->fd < 0 || c->process.exited)
         return;
     prompt_line_add(&c->err_line, data, length);
-    look_at(c, &c->err_line, c->out_fd);
+    look_at(c, &c->err_line);
 }
 
 static bool read_tty(struct connection *c)
@@ -134,7 +157,7 @@ static bool read_tty(struct connection *c)
     connection_keep_said(c, chunk, (size_t)n);
     if (!c->spoke && c->state < UP && !c->process.exited) {
         prompt_line_add(&c->tty_line, chunk, (size_t)n);
-        look_at(c, &c->tty_line, c->tty.fd);
+        look_at(c, &c->tty_line);
     }
     return true;
 }

@@ -87,30 +87,41 @@ static int connect_here(struct mito_router *r, const struct method *m, const voi
     return 0;
 }
 
+static int connect_payload(const struct method *m, const void *options, struct buf *out)
+{
+    enum { ROOM = 4096 }; /* for most: a buffer that grows leaves a copy of what is in it */
+
+    if (buf_reserve(out, ROOM) < 0 ||
+        call_payload_begin(out, NULL, BUILTIN_MODULE, "connect") < 0 ||
+        pickle_tuple_open(out) < 0 || pickle_str(out, m->name, strlen(m->name)) < 0 ||
+        options_pickle(m, options, out) < 0 || pickle_tuple_close(out) < 0)
+        return -1;
+    if (out->length > ROOM / 2 && options_secret(m, options) != NULL)
+        return error_set(MITO_E_TOO_LARGE, "%s: the options are too long to go with a password",
+                         m->name);
+    return call_payload_end(out);
+}
+
 static int connect_there(const struct method *m, const void *options, struct mito_context *via,
                          struct mito_receiver *rx, void *tag)
 {
-    enum { ROOM = 4096 }; /* for most; a buffer that grows leaves a copy of what is in it */
     AUTO_BUF payload = {0};
+    int rc = connect_payload(m, options, &payload);
 
-    if (buf_reserve(&payload, ROOM) < 0 ||
-        call_payload_begin(&payload, NULL, BUILTIN_MODULE, "connect") < 0 ||
-        pickle_tuple_open(&payload) < 0 || pickle_str(&payload, m->name, strlen(m->name)) < 0 ||
-        options_pickle(m, options, &payload) < 0 || pickle_tuple_close(&payload) < 0 ||
-        call_payload_end(&payload) < 0)
-        return -1;
-    router_lock(via->router);
-    int rc = -1;
-    struct pending *p = pending_new(rx, via, tag, NULL);
-    if (p != NULL) {
-        p->expects_below = true;
-        rc = call_send_locked(via, &payload, p->handle.number);
-        if (rc < 0)
-            pending_free(p);
+    if (rc == 0) {
+        router_lock(via->router);
+        struct pending *p = pending_new(rx, via, tag, NULL);
+        rc = -1;
+        if (p != NULL) {
+            p->expects_below = true;
+            rc = call_send_locked(via, &payload, p->handle.number);
+            if (rc < 0)
+                pending_free(p);
+        }
+        router_unlock(via->router);
     }
-    router_unlock(via->router);
     if (payload.data != NULL)
-        explicit_bzero(payload.data, payload.length); /* there may be a password in it */
+        explicit_bzero(payload.data, payload.capacity); /* there may be a password in it */
     return rc;
 }
 

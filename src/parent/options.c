@@ -188,6 +188,8 @@ static int pickle_field(struct buf *out, const void *options, const struct optio
     case OPTION_WORD:
         return *text == NULL ? pickle_none(out) : pickle_str(out, *text, strlen(*text));
     case OPTION_SECRET:
+        if (*text != NULL)
+            no_core_files();
         return *text == NULL ? pickle_none(out) : pickle_secret(out, *text, strlen(*text));
     case OPTION_LIST:
         return *list == NULL ? pickle_none(out) : pickle_list(out, *list);

@@ -49,15 +49,18 @@ static int enter(const void *opts, struct enter *out)
     return put("username", o->username, out->username, sizeof out->username);
 }
 
+/* Of the kinds' tools, and of our own. */
 static const struct saying sayings[] = {
-    {"no such process", MITO_E_NO_CONTAINER, "no such process; is the container running?"},
-    {"no such container", MITO_E_NO_CONTAINER, "no such container, or it is not running"},
-    {"not running", MITO_E_STOPPED, "the container is not running; start it first"},
-    {"no such user", MITO_E_NO_USER, "no such user in the container; check username"},
     {"no such program", MITO_E_NO_TOOL,
      "the kind's tool is not here; install it, or set tool_path"},
     {"ermission denied", MITO_E_NOT_ALLOWED, "we may not enter it; use sudo first"},
     {"peration not permitted", MITO_E_NOT_ALLOWED, "we may not enter it; use sudo first"},
+    {"annot connect", MITO_E_UNREACHABLE, "the daemon cannot be reached; check that it runs"},
+    {"nable to connect", MITO_E_UNREACHABLE, "the daemon cannot be reached; check that it runs"},
+    {"no such user", MITO_E_NO_USER, "no such user in the container; check username"},
+    {"no such process", MITO_E_NO_CONTAINER, "no such process; is the container running?"},
+    {"not running", MITO_E_STOPPED, "the container is not running; start it first"},
+    {"does not know", MITO_E_NO_CONTAINER, "no such container; check its name"},
     {0},
 };
 
