@@ -35,7 +35,7 @@ static const struct kind {
     {"lxc", "lxc-info", {"--no-humanize", "--pid", "--name", "NAME"}, NULL},
     {"lxd", "lxc", {"info", "--", "NAME"}, "PID:"},
     {"incus", "incus", {"info", "--", "NAME"}, "PID:"},
-    {"machinectl", "machinectl", {"show", "--property=Leader", "--value", "--", "NAME"}, NULL},
+    {"machinectl", "machinectl", {"show", "--property=Leader", "--value", "NAME"}, NULL},
 };
 
 static const struct kind *kind_named(const char *name)

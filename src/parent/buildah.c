@@ -27,6 +27,7 @@ static const struct saying sayings[] = {
     {"container not known", MITO_E_NO_CONTAINER, "no such container; see buildah containers"},
     {"reading build container", MITO_E_NO_CONTAINER, "no such container; see buildah containers"},
     {"unknown user", MITO_E_NO_USER, "no such user in the container; check username"},
+    {"failed to start", MITO_E_NO_SHELL, "no POSIX sh in the container"},
     {"executable file", MITO_E_NO_SHELL, "no POSIX sh in the container"},
     {0},
 };

@@ -72,7 +72,8 @@ void connection_got_garbage(struct connection *c)
 bool saying_find(const struct saying *sayings, const struct symptoms *s, struct error *out)
 {
     for (; sayings->said != NULL; sayings++) {
-        if (text_find(s->said, strlen(s->said), sayings->said) == NULL)
+        if (text_find(s->said, strlen(s->said), sayings->said) == NULL &&
+            text_find(s->noise, strlen(s->noise), sayings->said) == NULL)
             continue;
         error_fill(out, sayings->code, "%s", sayings->sentence);
         return true;

@@ -25,6 +25,7 @@ static int command(const void *opts, const char *shell_command, struct argv *out
 static const struct saying sayings[] = {
     {"Operation not permitted", MITO_E_NOT_ALLOWED,
      "doas.conf does not let us; ask its administrator"},
+    {"not installed setuid", MITO_E_NOT_ALLOWED, "doas is not installed setuid there"},
     {"doas is not enabled", MITO_E_NOT_ALLOWED, "there is no doas.conf there"},
     {"unknown user", MITO_E_NO_USER, "no such user; check username"},
     {"a tty is required", MITO_E_NO_PASSWORD,

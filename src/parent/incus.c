@@ -24,7 +24,9 @@ static int command(const void *opts, const char *shell_command, struct argv *out
 
 static const struct saying sayings[] = {
     {"nstance not found", MITO_E_NO_CONTAINER, "no such container; see incus list"},
-    {"ot found", MITO_E_NO_CONTAINER, "no such container; see incus list"},
+    {"ommand not found", MITO_E_NO_SHELL, "no POSIX sh in the container"},
+    {"appear to be started", MITO_E_UNREACHABLE,
+     "the daemon cannot be reached; check that it runs"},
     {"is not running", MITO_E_STOPPED, "the container is not running; start it first"},
     {"annot connect", MITO_E_UNREACHABLE, "the daemon cannot be reached; check that it runs"},
     {"nable to connect", MITO_E_UNREACHABLE, "the daemon cannot be reached; check that it runs"},

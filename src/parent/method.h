@@ -70,7 +70,7 @@ struct saying {
     const char *sentence;
 };
 
-/* The first of the sayings that was said. False when none was. */
+/* The first of the sayings that was said, on stderr or (docker) stdout. False when none was. */
 bool saying_find(const struct saying *sayings, const struct symptoms *s, struct error *out);
 
 /* A name that may stand on a command line where an option could: not empty, no '-' in front, no

@@ -126,6 +126,7 @@ static const struct saying sayings[] = {
     {"timed out", MITO_E_TIMEOUT, "the connection timed out; check host, port and firewalls"},
     {"Permission denied", MITO_E_PERMISSION,
      "permission denied; set username or identity_file, or load a key into ssh-agent"},
+    {"account has expired", MITO_E_LOCKED, "the account has expired"},
     {"Too many authentication failures", MITO_E_PERMISSION,
      "too many authentication failures; set identity_file"},
     {0},

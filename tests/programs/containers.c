@@ -81,7 +81,8 @@ static bool expect_inside(const char *what, struct mito_context *context, int ex
         judge(false, what, "%s", mito_error());
         return false;
     }
-    judge(uid == expected_uid && inside, what, "uid %d, %s", (int)uid, inside ? "inside" : "outside");
+    judge(uid == expected_uid && inside, what, "uid %d, %s", (int)uid,
+          inside ? "inside" : "outside");
     return true;
 }
 
