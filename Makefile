@@ -206,13 +206,20 @@ FORCE:
 # --------------------------------------------------------------------------------------------
 # Tests
 
+# What waits for real hosts most of the time runs in the variants that find most, not in all three.
+not_in_glibc := tests/e2e/test_ssh_errors tests/e2e/test_ssh_death
+not_in_asan  := tests/e2e/test_first_stage tests/e2e/test_become
+not_in_tsan  := tests/e2e/test_first_stage tests/e2e/test_become tests/e2e/test_ssh_errors \
+                tests/e2e/test_ssh_via
+tests_of      = $(UNIT) $(filter-out $(not_in_$(1)),$(E2E))
+
 unit_programs = $(UNIT:%=$(BUILD)/$(1)/%)
 e2e_programs  = $(E2E:%=$(BUILD)/$(1)/%)
 fuzz_programs = $(FUZZERS:tests/fuzz/%=$(BUILD)/fuzz/%)
 
 # What tools/run-tests gets: label=command, commas for spaces.
 labels       = $(foreach t,$(2),$(t:tests/%=%)$(if $(filter glibc,$(1)),,:$(1))=$(BUILD)/$(1)/$(t))
-run_variant  = $(call labels,$(1),$(UNIT) $(E2E))
+run_variant  = $(call labels,$(1),$(call tests_of,$(1)))
 run_fuzz     = $(foreach f,$(FUZZERS),check:$(f:tests/%=%)=$(BUILD)/fuzz/$(notdir $(f)),-runs=0,tests/fuzz/corpus/$(f:tests/fuzz/fuzz_%=%))
 run_scripts  = $(foreach s,$(SCRIPTS),$(patsubst tests/%,%,$(s:.sh=))=$(s))
 run_checks   = check:public-symbols=tools/check-symbols,$(BUILD)/musl/libmitosis.a,$(BUILD)/glibc/libmitosis.a \
@@ -220,7 +227,7 @@ run_checks   = check:public-symbols=tools/check-symbols,$(BUILD)/musl/libmitosis
                check:includes=tools/check-includes check:format=tools/check-format
 
 # So many tests run at once: most of them wait most of the time.
-TEST_JOBS ?= 2
+TEST_JOBS ?= 3
 export TEST_JOBS
 RUN_TESTS = BUILD='$(abspath $(BUILD)/musl)' TOP='$(CURDIR)' BINUTILS='$(BINUTILS)' \
             tools/run-tests -t $(TEST_TIMEOUT) -f '$(TESTS)' -s $(BUILD)/test-summary
