@@ -380,6 +380,14 @@ struct mito_local_options {
     MITO_COMMON_OPTIONS;
 };
 
+/* fork(2) without exec: the child starts with a copy of all memory of its parent, as it is at this
+ * moment. Threads are not copied, nor is what exec would close. Of what the parent's router made
+ * (contexts, receivers, senders ...) nothing is of use in the child. Other libraries must bear to
+ * be used in a forked child of a process with threads. */
+struct mito_fork_options {
+    MITO_COMMON_OPTIONS;
+};
+
 enum mito_host_keys {
     MITO_HOST_KEYS_ENFORCE, /* only known keys (the default) */
     MITO_HOST_KEYS_ACCEPT,  /* unknown keys are taken, changed ones refused */
@@ -546,6 +554,7 @@ struct mito_setns_options {
     mito_connect_async_((router), (rx), (tag), #method,                                            \
                         &(const struct mito_##method##_options){__VA_ARGS__})
 #define mito_local(router, ...) MITO_CONNECT_(router, local, __VA_ARGS__)
+#define mito_fork(router, ...)       MITO_CONNECT_(router, fork, __VA_ARGS__)
 #define mito_ssh(router, ...) MITO_CONNECT_(router, ssh, __VA_ARGS__)
 #define mito_sudo(router, ...) MITO_CONNECT_(router, sudo, __VA_ARGS__)
 #define mito_su(router, ...) MITO_CONNECT_(router, su, __VA_ARGS__)
@@ -560,6 +569,7 @@ struct mito_setns_options {
 #define mito_jail(router, ...) MITO_CONNECT_(router, jail, __VA_ARGS__)
 #define mito_setns(router, ...) MITO_CONNECT_(router, setns, __VA_ARGS__)
 #define mito_local_async(router, rx, tag, ...) MITO_CONNECT_ASYNC_(router, rx, tag, local, __VA_ARGS__)
+#define mito_fork_async(router, rx, tag, ...) MITO_CONNECT_ASYNC_(router, rx, tag, fork, __VA_ARGS__)
 #define mito_ssh_async(router, rx, tag, ...) MITO_CONNECT_ASYNC_(router, rx, tag, ssh, __VA_ARGS__)
 #define mito_sudo_async(router, rx, tag, ...) MITO_CONNECT_ASYNC_(router, rx, tag, sudo, __VA_ARGS__)
 #define mito_su_async(router, rx, tag, ...) MITO_CONNECT_ASYNC_(router, rx, tag, su, __VA_ARGS__)

@@ -104,3 +104,10 @@ void block_release_kept(void)
     kept_bytes = 0;
     pthread_mutex_unlock(&lock);
 }
+
+void block_after_fork(void)
+{
+    memset(kept, 0, sizeof kept);
+    kept_bytes = 0;
+    pthread_mutex_init(&lock, NULL);
+}

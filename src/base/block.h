@@ -17,4 +17,8 @@ void *block_resize(void *block, size_t size, size_t used, size_t *new_size);
 bool block_any_kept(void);
 void block_release_kept(void);
 
+/* In a process that was just forked: forgets what is kept, which another thread may have been
+ * changing. */
+void block_after_fork(void);
+
 #endif

@@ -44,6 +44,10 @@ struct child {
     struct timer exit_timer;
 };
 
+/* start.c: a process that was just forked becomes a child with that configuration, on these
+ * descriptors. */
+_Noreturn void child_become(const char *config, int in_fd, int out_fd, int err_fd);
+
 /* dispatch.c */
 int dispatcher_start(struct dispatcher *d, struct mito_router *r);
 void dispatcher_serve(struct dispatcher *d); /* the main thread; until the end */

@@ -1,6 +1,7 @@
 /* mito_start(): am I a child? Then become one. */
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,6 +16,8 @@
 #include "io/fd.h"
 
 struct child this_child;
+static int own_argc;
+static char **own_argv;
 int child_image_fd = -1;
 
 static void die(const char *step)
@@ -116,25 +119,20 @@ static int join_tree(struct child *c, const struct child_config *config, int in_
     return rc;
 }
 
-static void serve(int argc, char **argv)
+_Noreturn static void serve(const struct child_config *config)
 {
-    struct child_config config;
     int in_fd, out_fd;
 
-    if (child_config_parse(&config, argv[2]) < 0)
-        die("command line");
-    if (argc > 3)
-        remove_directory(argv[3]);
-    fd_close_from(3, child_image_fd);
-    show_title(argc, argv, config.title);
-    if (enter_namespaces(&config.enter) < 0)
+    if (own_argc > 0)
+        show_title(own_argc, own_argv, config->title);
+    if (enter_namespaces(&config->enter) < 0)
         die("setns");
     survive_sigpipe();
     router_claim_process();
     if (take_stream(&in_fd, &out_fd) < 0)
         die("stream");
     if (fd_write_all(out_fd, CHILD_UP, strlen(CHILD_UP)) < 0 ||
-        join_tree(&this_child, &config, in_fd, out_fd) < 0)
+        join_tree(&this_child, config, in_fd, out_fd) < 0)
         die("start");
     dispatcher_serve(&this_child.dispatcher);
     router_lock(this_child.router);
@@ -146,11 +144,68 @@ static void serve(int argc, char **argv)
 
 void mito_start(int argc, char **argv)
 {
+    struct child_config config;
+
+    own_argc = argc;
+    own_argv = argv;
     child_image_fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
     if (child_image_fd >= 0)
         fd_move_away(&child_image_fd);
-    if (argc >= 3 && strcmp(argv[1], CHILD_ARGUMENT) == 0)
-        serve(argc, argv);
+    if (argc < 3 || strcmp(argv[1], CHILD_ARGUMENT) != 0)
+        return;
+    if (child_config_parse(&config, argv[2]) < 0)
+        die("command line");
+    if (argc > 3)
+        remove_directory(argv[3]);
+    fd_close_from(3, child_image_fd);
+    serve(&config);
+}
+
+/* --- forked, not started -----------------------------------------------------------------------
+ */
+
+static void *serve_forked(void *arg)
+{
+    struct child_config config;
+
+    if (child_config_parse(&config, arg) < 0)
+        die("configuration");
+    serve(&config);
+}
+
+/* Functions run on a thread with a stack of their own size: the one that forked may be the broker.
+ */
+static int start_serving(char *config)
+{
+    enum { STACK = 8 * 1024 * 1024 };
+    pthread_attr_t attr;
+    pthread_t thread;
+    sigset_t none, all;
+
+    sigemptyset(&none);
+    sigfillset(&all);
+    pthread_attr_init(&attr);
+    pthread_attr_setstacksize(&attr, STACK);
+    pthread_sigmask(SIG_SETMASK, &none, NULL); /* inherited */
+    int rc = pthread_create(&thread, &attr, serve_forked, config);
+    pthread_sigmask(SIG_SETMASK, &all, NULL);
+    pthread_attr_destroy(&attr);
+    return rc;
+}
+
+void child_become(const char *config, int in_fd, int out_fd, int err_fd)
+{
+    char *copy = strdup(config);
+
+    setsid();
+    if (dup2(in_fd, 0) < 0 || dup2(out_fd, 1) < 0 || dup2(err_fd, 2) < 0)
+        _exit(70);
+    fd_close_on_fork(child_image_fd);
+    memset(&this_child, 0, sizeof this_child);
+    if (copy == NULL || start_serving(copy) != 0)
+        _exit(70);
+    for (;;)
+        pause();
 }
 
 /* --- cutting loose -----------------------------------------------------------------------------

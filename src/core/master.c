@@ -1,5 +1,6 @@
 /* The router of the program that the user started, and the public face of routers. */
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/text.h"
 #include "core/context.h"
@@ -28,6 +29,16 @@ void router_release_process(void)
     pthread_mutex_lock(&only_lock);
     only = NULL;
     pthread_mutex_unlock(&only_lock);
+}
+
+void router_after_fork(struct mito_router *old)
+{
+    pthread_mutex_init(&only_lock, NULL);
+    only = NULL;
+    old->parent = NULL;
+    old->ending = true;
+    memset(&old->routes, 0, sizeof old->routes);
+    router_unlock(old);
 }
 
 static int fill_config(struct router_config *c, const struct mito_router_options *o)

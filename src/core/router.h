@@ -188,6 +188,9 @@ struct mito_router *router_create(const struct router_config *config);
 /* A process has one router at most: -1 when it is taken. */
 int router_claim_process(void);
 void router_release_process(void);
+/* In a process that was just forked, by a thread that has the lock of the router: that one is the
+ * other process's. What still uses it here is told that nobody can be reached. */
+void router_after_fork(struct mito_router *old);
 /* Frees it; everything below is gone, no lock held. */
 void router_destroy(struct mito_router *r);
 static inline void router_lock(struct mito_router *r)

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -116,6 +117,18 @@ void fd_close_from(int lowest, int keep)
         return;
     for (int fd = lowest; fd < OLD_KERNEL_FDS; fd++) {
         if (fd != keep)
+            close(fd);
+    }
+}
+
+void fd_close_on_fork(int keep)
+{
+    struct rlimit limit = {.rlim_cur = OLD_KERNEL_FDS};
+
+    getrlimit(RLIMIT_NOFILE, &limit);
+    for (int fd = 3; (rlim_t)fd < limit.rlim_cur && fd < OLD_KERNEL_FDS; fd++) {
+        int flags = fcntl(fd, F_GETFD);
+        if (flags >= 0 && (flags & FD_CLOEXEC) && fd != keep)
             close(fd);
     }
 }

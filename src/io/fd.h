@@ -30,6 +30,8 @@ enum { FD_OUT_OF_THE_WAY = 100 };
 int fd_move_away(int *fd);
 /* Closes every descriptor >= lowest but `keep` (-1: none). */
 void fd_close_from(int lowest, int keep);
+/* Closes what execve(2) would close, but `keep`: in a process that was forked and goes on. */
+void fd_close_on_fork(int keep);
 /* Writes all of it to a blocking descriptor. 0 or -1 with errno. */
 int fd_write_all(int fd, const void *data, size_t length);
 

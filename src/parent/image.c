@@ -194,3 +194,11 @@ struct image_form image_plain(void)
 {
     return (struct image_form){image.plain.data, image.plain.length, false};
 }
+
+void image_after_fork(void)
+{
+    if (!image.ready)
+        image.packed = (struct buf){0};
+    image = (struct image){
+        .plain = image.plain, .packed = image.packed, .ready = image.ready, .gzip_fd = -1};
+}

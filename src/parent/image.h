@@ -32,5 +32,7 @@ int image_acquire(struct mito_router *r, struct image_wait *w);
 void image_release(struct mito_router *r, struct image_wait *w);
 struct image_form image_best(void); /* compressed if that could be done */
 struct image_form image_plain(void);
+/* In a process that was just forked: nobody uses it here yet. */
+void image_after_fork(void);
 
 #endif

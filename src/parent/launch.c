@@ -9,6 +9,7 @@
 #include "io/fd.h"
 #include "parent/connection_state.h"
 #include "parent/first_stage.h"
+#include "parent/forking.h"
 
 /* user@host:pid. The user as the environment says: looking the number up in the user database would
  * put 5 KB of code into every image. */
@@ -55,6 +56,8 @@ static int build_config(struct connection *c, struct buf *out, struct buf *title
     return rc == 0 ? 0 : -1;
 }
 
+enum { DIRECT_CONFIG = 2 }; /* the argument of a direct method that is its configuration */
+
 static int build_command(struct connection *c, struct argv *argv, char *path, size_t path_size)
 {
     AUTO_BUF config = {0};
@@ -64,7 +67,7 @@ static int build_command(struct connection *c, struct argv *argv, char *path, si
     if (build_config(c, &config, &title) < 0)
         return -1;
     if (c->method->direct) {
-        if (child_image_fd < 0)
+        if (child_image_fd < 0 && !c->method->forks)
             return error_set(MITO_E_SYSTEM, "cannot read our own executable (is /proc mounted? was "
                                             "mito_start() called?)");
         snprintf(path, path_size, "/proc/self/fd/%d", child_image_fd);
@@ -133,7 +136,9 @@ int connection_launch(struct connection *c, void (*on_ready)(void *connection, i
         open_ends(c, &e) == 0) {
         struct spawn s = {path,  argv.words, e.in,
                           e.out, e.err,      c->tty.fd >= 0 ? c->tty.name : NULL};
-        rc = process_spawn(&s, &pid);
+        rc = c->method->forks
+                 ? forking_start(c->router, argv.words[DIRECT_CONFIG], e.in, e.out, e.err, &pid)
+                 : process_spawn(&s, &pid);
     }
     argv_free(&argv);
     close_ends(&e);

@@ -100,6 +100,8 @@ struct method {
     int (*command)(const void *options, const char *shell_command, struct argv *out);
     /* Starts the image directly, without shell and first stage. */
     bool direct;
+    /* Direct, and no program is started: the copy is made by fork(2), see forking.h. */
+    bool forks;
     /* For a direct method: the namespaces that the copy enters before it serves. May be NULL. */
     int (*enter)(const void *options, struct enter *out);
     /* Nothing but our first stage reads what is written to the process: the image may be sent
@@ -115,9 +117,9 @@ struct method {
     bool (*diagnose)(const struct symptoms *s, struct error *out);
 };
 
-extern const struct method method_buildah, method_doas, method_docker, method_incus, method_jail,
-    method_kubectl, method_local, method_lxc, method_lxd, method_podman, method_setns, method_ssh,
-    method_su, method_sudo;
+extern const struct method method_buildah, method_doas, method_docker, method_fork, method_incus,
+    method_jail, method_kubectl, method_local, method_lxc, method_lxd, method_podman, method_setns,
+    method_ssh, method_su, method_sudo;
 
 const struct method *method_by_name(const char *name);
 
