@@ -76,7 +76,7 @@ static int read_arguments(struct job_options *options, struct plan *plan, int ar
         result = complain(why, "no hosts: name them with -H, -f or --local");
     if (result == 0 && (options->argv[0] == NULL || options->argv[0][0] == '\0'))
         result = complain(why, "no command to run");
-    return result;
+    return result == 0 ? host_options_ask(&hosts, plan, why) : result;
 }
 
 static int run(const struct subcommand *self, int argc, char **argv)
@@ -87,7 +87,7 @@ static int run(const struct subcommand *self, int argc, char **argv)
     int status = STATUS_OK;
     int result = read_arguments(&options, &plan, argc, argv, &why);
     if (result < 0)
-        status = print_complaint(&why);
+        status = host_options_refused(&why);
     else if (result > 0)
         status = print_help(self);
     else

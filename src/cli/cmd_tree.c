@@ -184,7 +184,7 @@ static void draw_master(struct picture *p)
 /* A new row that begins with the branches of the tree and the hop, without its options. */
 static struct picture_row *draw_hop(struct picture *p, const struct node *node)
 {
-    bool last[2 * HOPS_MAX];
+    bool last[DEPTH_MAX];
     size_t depth = 0;
     for (const struct node *up = node; up != NULL; up = up->parent)
         depth++;
@@ -192,7 +192,7 @@ static struct picture_row *draw_hop(struct picture *p, const struct node *node)
     for (const struct node *up = node; up != NULL; up = up->parent)
         last[--at] = up->next == NULL;
     struct picture_row *row = picture_add(p, last, depth);
-    char *hop = memory_text_n(node->hop->key, strcspn(node->hop->key, "?"));
+    char *hop = memory_printf("%s:%s", node->hop->method->name, node->hop->name);
     picture_text(p, row, 0, hop);
     free(hop);
     return row;
@@ -271,7 +271,7 @@ static int show(struct plan *plan)
     make_facts(&tree);
     tree.answers = mito_receiver_new(tree.session.router);
     if (tree.answers == NULL || mito_select_add(tree.session.select, tree.answers) < 0 ||
-        opening_start(&tree.opening, &tree.session, on_opened, &tree) < 0) {
+        opening_start(&tree.opening, &tree.session, plan, on_opened, &tree) < 0) {
         print_error("%s", mito_error());
         tree.failed = true;
     } else {
@@ -310,7 +310,7 @@ static int read_arguments(struct plan *plan, int argc, char **argv, struct compl
         result = complain(why, "no routes");
     if (result == 0 && plan->node_count > CONTEXTS_MAX)
         result = complain(why, "more than %d contexts", CONTEXTS_MAX);
-    return result;
+    return result == 0 ? host_options_ask(&hosts, plan, why) : result;
 }
 
 static int run(const struct subcommand *self, int argc, char **argv)
@@ -318,7 +318,9 @@ static int run(const struct subcommand *self, int argc, char **argv)
     struct plan plan = {.first = NULL};
     struct complaint why;
     int result = read_arguments(&plan, argc, argv, &why);
-    int status = result < 0 ? print_complaint(&why) : result > 0 ? print_help(self) : show(&plan);
+    int status = result < 0   ? host_options_refused(&why)
+                 : result > 0 ? print_help(self)
+                              : show(&plan);
     plan_free(&plan);
     return status;
 }

@@ -423,7 +423,7 @@ int job_run(struct plan *plan, const struct job_options *options)
     make_targets(&job);
     report_start(&job.report, options->mode, plan->target_count);
     job.argv = list_of(options->argv);
-    if (job.argv != NULL && opening_start(&job.opening, &job.session, on_opened, &job) == 0) {
+    if (job.argv != NULL && opening_start(&job.opening, &job.session, plan, on_opened, &job) == 0) {
         loop(&job);
     } else {
         print_error("%s", mito_error());

@@ -2,34 +2,49 @@
 #ifndef CLI_METHOD_H
 #define CLI_METHOD_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
-#include "cli.h"
 #include "mitosis.h"
+#include "option.h"
 
-struct method;
-
-/* Every struct of options begins with MITO_COMMON_OPTIONS. */
-union hop_options {
-    struct mito_local_options local;
+/* What the library is given. Every struct of options begins with MITO_COMMON_OPTIONS. */
+union method_options {
+    struct local_options {
+        MITO_COMMON_OPTIONS;
+        const char *name; /* ours: to tell several apart. The library does not see it */
+    } local;
     struct mito_ssh_options ssh;
+    struct mito_sudo_options sudo;
+    struct mito_su_options su;
+    struct mito_doas_options doas;
+    struct mito_docker_options docker;
+    struct mito_podman_options podman;
+    struct mito_buildah_options buildah;
+    struct mito_kubectl_options kubectl;
+    struct mito_lxc_options lxc;
+    struct mito_lxd_options lxd;
+    struct mito_incus_options incus;
+    struct mito_jail_options jail;
+    struct mito_setns_options setns;
 };
 
-/* One step of a route. */
-struct hop {
-    const struct method *method;
-    union hop_options options;
-    const char *name; /* what people call it: the host name ... */
-    char *storage;    /* the text that name and options point into */
-    char *key;        /* canonical text: two hops with the same key are the same */
+struct method {
+    const char *name;
+    /* The first is what stands behind "method:", where it has no name; the last has no name. With a
+     * "username" further down there can be a "USER@" in front of it, with a "port" a ":PORT". */
+    const struct method_option *options;
+    const char *fallback; /* for the first; NULL: it must be given */
+    const char *instead;  /* or else this one; if it is a number, so can be the target */
+    const char *with;     /* is given if and only if the first is */
+    bool account; /* leads to another account of the same host, with a password of its own */
 };
 
-/* Reads "[method:]target[?options]". NULL with a complaint. */
-struct hop *hop_parse(const char *text, size_t length, struct complaint *why);
-void hop_free(struct hop *hop); /* NULL is allowed */
-
-/* Starts to open it behind `via` (NULL: from here); as mito_..._async. */
-int hop_open(const struct hop *hop, struct mito_router *router, struct mito_receiver *rx, void *tag,
-             struct mito_context *via);
+/* The first of the table, for a hop that does not name one. */
+const struct method *method_default(void);
+/* NULL: none. The name need not end with a NUL. */
+const struct method *method_named(const char *name, size_t length);
+/* NULL: none. */
+const struct method_option *method_option_named(const struct method *method, const char *name);
 
 #endif

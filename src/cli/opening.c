@@ -4,10 +4,11 @@
 
 #include "memory.h"
 
-int opening_start(struct opening *o, struct session *session,
+int opening_start(struct opening *o, struct session *session, struct plan *plan,
                   void (*done)(void *arg, struct node *node), void *arg)
 {
-    *o = (struct opening){.session = session, .done = done, .arg = arg};
+    *o = (struct opening){.session = session, .plan = plan, .done = done, .arg = arg};
+    o->untried = plan->node_count;
     o->rx = mito_receiver_new(session->router);
     return o->rx == NULL ? -1 : mito_select_add(session->select, o->rx);
 }
@@ -19,6 +20,13 @@ void opening_stop(struct opening *o)
     mito_select_remove(o->session->select, o->rx);
     mito_receiver_free(o->rx);
     o->rx = NULL;
+    passwords_wipe(&o->plan->passwords);
+}
+
+static void tried(struct opening *o)
+{
+    if (--o->untried == 0)
+        passwords_wipe(&o->plan->passwords);
 }
 
 /* With the thread's error. */
@@ -26,8 +34,10 @@ static void fail(struct opening *o, struct node *node)
 {
     node->error = memory_text(mito_error());
     node->state = NODE_FAILED;
-    for (struct node *below = node; (below = node_next(node, below)) != NULL;)
+    for (struct node *below = node; (below = node_next(node, below)) != NULL;) {
         below->state = NODE_FAILED;
+        tried(o);
+    }
     o->done(o->arg, node);
 }
 
@@ -36,7 +46,9 @@ static void open_node(struct opening *o, struct node *node)
     struct mito_context *via = node->parent != NULL ? node->parent->context : NULL;
     node->state = NODE_OPENING;
     node->since = now_ms();
-    if (hop_open(node->hop, o->session->router, o->rx, node, via) < 0)
+    int result = hop_open(node->hop, &o->plan->passwords, o->session->router, o->rx, node, via);
+    tried(o);
+    if (result < 0)
         fail(o, node);
     else
         o->under_way++;

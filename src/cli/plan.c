@@ -72,7 +72,7 @@ static struct node *add_node(struct plan *plan, struct node *parent, struct hop 
     struct node **last = parent != NULL ? &parent->last_child : &plan->last;
     node->parent = parent;
     node->hop = hop;
-    node->label = hop->name;
+    node->label = hop->method->account && parent != NULL ? parent->label : hop->name;
     grow_buckets(plan);
     *(*first == NULL ? first : &(*last)->next) = node;
     *last = node;
@@ -81,17 +81,21 @@ static struct node *add_node(struct plan *plan, struct node *parent, struct hop 
     return node;
 }
 
+/* Takes the hop over. */
+static struct node *add_hop(struct plan *plan, struct node *parent, struct hop *hop)
+{
+    struct node *node = find(plan, parent, hop->key);
+    if (node == NULL)
+        return add_node(plan, parent, hop);
+    hop_free(hop);
+    return node;
+}
+
 /* Takes the hops over, the route itself is empty then. */
 static struct node *add_route(struct plan *plan, struct node *parent, struct route *route)
 {
-    for (size_t i = 0; i < route->count; i++) {
-        struct node *node = find(plan, parent, route->hops[i]->key);
-        if (node == NULL)
-            node = add_node(plan, parent, route->hops[i]);
-        else
-            hop_free(route->hops[i]);
-        parent = node;
-    }
+    for (size_t i = 0; i < route->count; i++)
+        parent = add_hop(plan, parent, route->hops[i]);
     route->count = 0;
     return parent;
 }
@@ -124,19 +128,42 @@ int plan_via(struct plan *plan, const char *text, struct complaint *why)
     return result;
 }
 
+int plan_end_with(struct plan *plan, const char *text, struct complaint *why)
+{
+    struct hop *hop = hop_parse(text, strlen(text), why);
+    if (hop == NULL)
+        return -1;
+    hop_free(hop);
+    plan->last_hop = memory_text(text);
+    return 0;
+}
+
 int plan_add(struct plan *plan, const char *text, struct complaint *why)
 {
     struct route route;
     if (route_parse(&route, text, why) < 0)
         return -1;
-    add_target(plan, add_route(plan, plan->via, &route));
+    struct node *node = add_route(plan, plan->via, &route);
+    if (plan->last_hop != NULL)
+        node = add_hop(plan, node, hop_parse(plan->last_hop, strlen(plan->last_hop), why));
+    add_target(plan, node);
     return 0;
+}
+
+bool plan_asks(const struct plan *plan, bool account)
+{
+    for (struct node *node = NULL; (node = plan_next(plan, node)) != NULL;) {
+        const struct method *method = node->hop->method;
+        if (method->account == account && method_option_named(method, "password") != NULL)
+            return true;
+    }
+    return false;
 }
 
 static char *whole_route(const struct node *node)
 {
     struct bytes text = {0};
-    const struct node *path[2 * HOPS_MAX]; /* the prefix and a route behind it */
+    const struct node *path[DEPTH_MAX];
     size_t count = 0;
     for (; node != NULL; node = node->parent)
         path[count++] = node;
@@ -190,5 +217,7 @@ void plan_free(struct plan *plan)
     }
     free(plan->targets);
     free(plan->buckets);
+    free(plan->last_hop);
+    passwords_wipe(&plan->passwords);
     *plan = (struct plan){0};
 }

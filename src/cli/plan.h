@@ -8,7 +8,7 @@
 #include <stdint.h>
 
 #include "cli.h"
-#include "method.h"
+#include "password.h"
 #include "route.h"
 
 struct target;
@@ -41,23 +41,32 @@ struct node {
     struct fact *fact;     /* what the tree's picture shows of it */
 };
 
+enum { DEPTH_MAX = 2 * HOPS_MAX + 1 }; /* a prefix, a route behind it, and one hop more */
+
 struct plan {
     struct node *first, *last; /* that have no parent */
     struct node **targets;
     size_t target_count, target_capacity;
     struct node **buckets;
     size_t bucket_count, node_count;
-    struct node *via; /* routes start behind it */
+    struct node *via;           /* routes start behind it */
+    char *last_hop;             /* routes end with it; NULL: as they are written */
+    struct passwords passwords; /* what those hops are told that ask */
 };
 
 /* The routes that follow start behind this one. To be called at most once, before them. */
 int plan_via(struct plan *plan, const char *text, struct complaint *why);
+/* The routes that follow get one hop more. To be called at most once, before them. */
+int plan_end_with(struct plan *plan, const char *hop, struct complaint *why);
 /* Adds one route; one that is there already is no error. */
 int plan_add(struct plan *plan, const char *text, struct complaint *why);
 /* Gives every node the shortest name that tells it from the other targets: the name of its last
- * hop, else the whole route. */
+ * hop that leads elsewhere than to another account there, else the whole route. */
 void plan_set_labels(struct plan *plan);
 void plan_free(struct plan *plan);
+
+/* Is there a hop that takes a password: of an account, or else to log in? */
+bool plan_asks(const struct plan *plan, bool account);
 
 /* Walks the plan, parents first: the first node for NULL, NULL behind the last. */
 struct node *plan_next(const struct plan *plan, const struct node *node);

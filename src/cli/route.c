@@ -2,6 +2,14 @@
 
 #include <string.h>
 
+/* A password that was given where it is not taken is not shown. */
+static int quote(const char *text, struct complaint *why)
+{
+    const char *secret = strstr(text, "password=");
+    size_t shown = secret != NULL ? (size_t)(strchr(secret, '=') + 1 - text) : strlen(text);
+    return complain_prefix(why, "bad route '%.*s%s'", (int)shown, text, secret ? "..." : "");
+}
+
 int route_parse(struct route *out, const char *text, struct complaint *why)
 {
     *out = (struct route){0};
@@ -16,7 +24,7 @@ int route_parse(struct route *out, const char *text, struct complaint *why)
             hop = hop_parse(at, length, why);
         if (hop == NULL) {
             route_free(out);
-            return complain_prefix(why, "bad route '%s'", text);
+            return quote(text, why);
         }
         out->hops[out->count++] = hop;
         at += length;

@@ -4,12 +4,12 @@
  *     hop     [method:]target[?option=value&option=value...]
  *
  * '/' always separates hops; values are percent-decoded, so that %2F is a slash in one. A hop
- * without a method is ssh's. Methods and their options are a table in method.c. */
+ * without a method is ssh's. Methods and their options are tables in method.c. */
 #ifndef CLI_ROUTE_H
 #define CLI_ROUTE_H
 
 #include "cli.h"
-#include "method.h"
+#include "hop.h"
 
 enum { HOPS_MAX = 32 };
 

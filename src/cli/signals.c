@@ -30,6 +30,8 @@ int signals_start(struct complaint *why)
 {
     static const int ending[] = {SIGINT, SIGTERM, SIGHUP};
     struct sigaction old, action = {.sa_handler = on_signal};
+    if (wake[0] >= 0)
+        return 0;
     if (pipe2(wake, O_CLOEXEC | O_NONBLOCK) < 0)
         return complain(why, "cannot make a pipe: %s", strerror(errno));
     sigemptyset(&action.sa_mask);

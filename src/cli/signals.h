@@ -5,7 +5,8 @@
 
 #include "cli.h"
 
-/* Catches SIGINT, SIGTERM and SIGHUP (unless it is ignored, as by nohup or in the background). */
+/* Catches SIGINT, SIGTERM and SIGHUP (unless it is ignored, as by nohup or in the background).
+ * More than once is once. */
 int signals_start(struct complaint *why);
 /* Readable once one has been caught: poll it, never read it. */
 int signals_fd(void);
