@@ -1,7 +1,7 @@
-"""on_terminal.py [--keys BYTES AFTER] COMMAND...: runs a command on a new pseudo terminal.
+"""on_terminal.py [--keys BYTES AFTER]... COMMAND...: runs a command on a new pseudo terminal.
 
 What it writes there goes to stdout, as it is. After AFTER was seen in it, the keys (\\x03 is Ctrl-C)
-are typed. Ends with the command's exit status, or 99 when it takes more than 30 seconds.
+are typed; several one after the other. Ends with the command's exit status, or 99 when it takes more than 30 seconds.
 """
 import os
 import pty
@@ -11,10 +11,10 @@ import sys
 import time
 
 arguments = sys.argv[1:]
-keys = after = None
-if arguments[0] == "--keys":
+typing = []
+while arguments[0] == "--keys":
     keys = arguments[1].encode().decode("unicode_escape").encode("latin-1")
-    after = arguments[2].encode()
+    typing.append((keys, arguments[2].encode()))
     arguments = arguments[3:]
 
 pid, terminal = pty.fork()
@@ -36,8 +36,8 @@ while True:
         break
     os.write(1, data)
     seen += data
-    if keys is not None and after in seen:
-        os.write(terminal, keys)
-        keys = None
+    if typing and typing[0][1] in seen:
+        os.write(terminal, typing.pop(0)[0])
+        seen = b""
 status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 sys.exit(status if status >= 0 else 128 - status)

@@ -57,14 +57,39 @@ hosts() {
     refused "bad range '[3-1]'" run -H 'local:,web[3-1]' touch never
     refused "'[' without ']' in 'web[1-3'" run -H 'local:,web[1-3' true
     refused "more than 100000 hosts" run -H 'w[1-1000]x[1-1000]' true
-    refused "bad route 'docker:c1': unknown method 'docker'" run -H local:,docker:c1 true
+    refused "bad route 'vserver:c1': unknown method 'vserver'" run -H local:,vserver:c1 true
     refused "bad route 'web?speed=1': method ssh has no option 'speed'" run -H 'local:,web?speed=1' true
-    refused "bad route 'web?port=x': bad port 'x'" run -H 'local:,web?port=x' true
-    refused "bad route '-oProxyCommand=id': host name '-oProxyCommand=id' starts with '-'" \
+    refused "bad route 'web?port=x': port: 'x' is not in 1 to 65535" run -H 'local:,web?port=x' true
+    refused "bad route '-oProxyCommand=id': hostname '-oProxyCommand=id' starts with '-'" \
         run -H local:,-oProxyCommand=id true
     refused "bad route 'a//b': empty hop" run -H 'local:,a//b' true
     refused "bad route 'a/': empty hop" run --via a/ -H local: true
     refused "--via takes one route, not 'a,b'" run --via a,b -H local: true
+}
+
+methods() {
+    refused "bad route 'docker:': docker: no container or image given" run -H local:,docker: true
+    refused "bad route 'docker:a?image=b': docker: both container and image given" tree 'docker:a?image=b'
+    refused "bad route 'setns:web': setns: container and kind go together" run -H setns:web true
+    refused "bad route 'sudo:?set_home=1': set_home is no or yes, not '1'" run -H 'sudo:?set_home=1' true
+    refused "bad route 'sudo:-s': username '-s' starts with '-'" run -H sudo:-s true
+    refused "--sudo: username '-s' starts with '-'" run --local 1 --sudo=-s true
+    refused "--sudo: method sudo has no option 'x'" run --local 1 '--sudo=ci?x=1' true
+    refused "--sudo: empty username" run --local 1 --sudo= true
+    refused "--sudo is given twice" run --local 1 --sudo --sudo=ci true
+}
+
+# One in a route would be seen in the list of processes, or stay in a file. It is not shown again.
+passwords() {
+    refused "bad route 'local:/sudo:?password=...': a password has no place in a route; use --ask-pass" \
+        run -H 'local:/sudo:?password=geheim' true
+    refused "bad route 'web?password=...': a password has no place in a route; use --ask-ssh-pass" \
+        tree 'web?password=geheim&port=22'
+    refused "--sudo: a password has no place in a route; use --ask-pass" \
+        run --local 1 '--sudo=ci?password=geheim' true
+    refused "--ask-pass: there is no hop of sudo, su, doas" run --local 1 --ask-pass true
+    refused "--ask-ssh-pass: there is no hop of ssh" tree --ask-ssh-pass --sudo local:
+    refused "unknown option --ask-pass=geheim" run --local 1 --sudo --ask-pass=geheim true
 }
 
 files() {
@@ -83,10 +108,10 @@ files() {
 }
 
 control_characters() {
-    refused 'bad route '\''w\x1bb'\'': control character in host name' run -H $'local:,w\eb' true
-    refused 'bad route '\''w\x9bb'\'': host name is not UTF-8' run -H $'local:,w\x9bb' true
+    refused 'bad route '\''w\x1bb'\'': control character in hostname' run -H $'local:,w\eb' true
+    refused 'bad route '\''w\x9bb'\'': hostname is not UTF-8' run -H $'local:,w\x9bb' true
     printf 'w\vb\n' >hosts
-    refused 'bad route '\''w\x0bb'\'': control character in host name' run -f hosts true
+    refused 'bad route '\''w\x0bb'\'': control character in hostname' run -f hosts true
 }
 
 nothing_is_started() {
@@ -132,7 +157,7 @@ manual_page() {
     done <options
 }
 
-for test in subcommands options nothing_to_do hosts files control_characters nothing_is_started \
+for test in subcommands options nothing_to_do hosts methods passwords files control_characters nothing_is_started \
     help_and_version manual_page; do
     check $test $test
 done
