@@ -328,11 +328,13 @@ static int run(const struct subcommand *self, int argc, char **argv)
 const struct subcommand cmd_tree = {
     .name = "tree",
     .summary = "open contexts and draw them as a tree",
-    .help = "usage: mitosis tree [-H LIST]... [-f FILE]... [--local N] [--via ROUTE] [ROUTE]...\n"
-            "\n"
-            "Opens the contexts of the routes and shows who and where they are, and how long an\n"
-            "empty call takes. Routes and options are those of mitosis run.\n"
-            "\n"
-            "Exit status: 0 all answered, 2 bad usage, 3 a context was not reached.\n",
+    .help =
+        "usage: mitosis tree [-H LIST]... [-f FILE]... [--local N] [--via ROUTE] [--sudo[=USER]]\n"
+        "                    [--ask-pass] [--ask-ssh-pass] [ROUTE]...\n"
+        "\n"
+        "Opens the contexts of the routes and shows who and where they are, and how long an\n"
+        "empty call takes. Routes and options are those of mitosis run.\n"
+        "\n"
+        "Exit status: 0 all answered, 2 bad usage, 3 a context was not reached.\n",
     .run = run,
 };

@@ -155,6 +155,13 @@ manual_page() {
     while read -r option; do
         grep -q -- "$option" page || { echo "$option is missing"; return 1; }
     done <options
+    # And every option of every method.
+    sed -nE 's/^ +(ROW|LIST)\([a-z]+, ([a-z_]+).*/\2/p' "$TOP/src/cli/method.c" | grep -vx password |
+        sort -u >options
+    [ "$(wc -l <options)" -gt 30 ]
+    while read -r option; do
+        grep -qw -- "$option" page || { echo "$option is missing"; return 1; }
+    done <options
 }
 
 for test in subcommands options nothing_to_do hosts methods passwords files control_characters nothing_is_started \
