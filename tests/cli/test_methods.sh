@@ -109,8 +109,8 @@ namespaces() {
     expect 0 "$pid: inside" ""
     mitosis tree "setns:$pid"
     grep -Eq "^\`-- setns:$pid +1 .* root@inside " out
-    kill $pid
-    wait $pid || :
+    kill "$pid"
+    wait "$pid" || :
 }
 
 sudo_everywhere() {
