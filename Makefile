@@ -23,7 +23,7 @@ MUSL_GCC     := musl-gcc
 BINUTILS     := # prefix of ar, ld, nm, objcopy: aarch64-linux-gnu-
 JOBS         := $(shell nproc 2>/dev/null || echo 2)
 FUZZ_SECONDS := 60
-TEST_TIMEOUT := 120
+TEST_TIMEOUT := 180
 TESTS        := *
 
 VERSION := $(shell sed -n 's/^\#define MITO_VERSION "\(.*\)"$$/\1/p' include/mitosis.h)
@@ -41,7 +41,10 @@ UNIT     := $(patsubst %.c,%,$(sort $(wildcard tests/unit/test_*.c)))
 E2E      := $(patsubst %.c,%,$(sort $(wildcard tests/e2e/test_*.c)))
 POLL     := $(filter tests/unit/test_poller% tests/unit/test_broker%,$(UNIT))
 FUZZERS  := $(patsubst %.c,%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
-SCRIPTS  := $(sort $(wildcard tests/*/test_*.sh tools/test_*.sh))
+# The hosts with accounts and engines are tested by themselves when they change (make test-hosts):
+# every test that uses them shows that they are as they should be.
+HOST_SCRIPTS := tests/hosts/test_box.sh tests/hosts/test_engines.sh
+SCRIPTS  := $(filter-out $(HOST_SCRIPTS),$(sort $(wildcard tests/*/test_*.sh tools/test_*.sh)))
 # Programs that the scripts start; they are no tests themselves.
 PROGRAMS := $(patsubst %.c,%,$(sort $(wildcard tests/programs/*.c)))
 # Tools that make hosts to test against, one file each; they may want the kernel's headers.
@@ -207,7 +210,8 @@ FORCE:
 # Tests
 
 # What waits for real hosts most of the time runs in the variants that find most, not in all three.
-not_in_glibc := tests/e2e/test_ssh_errors tests/e2e/test_ssh_death
+not_in_glibc := tests/e2e/test_ssh_errors tests/e2e/test_ssh_death tests/e2e/test_ssh \
+                tests/e2e/test_ssh_via
 # (clang 14's address sanitizer does not bear a fork(2) without exec beside other threads.)
 not_in_asan  := tests/e2e/test_first_stage tests/e2e/test_become tests/e2e/test_fork
 not_in_tsan  := tests/e2e/test_first_stage tests/e2e/test_become tests/e2e/test_ssh_errors \
@@ -222,7 +226,8 @@ fuzz_programs = $(FUZZERS:tests/fuzz/%=$(BUILD)/fuzz/%)
 labels       = $(foreach t,$(2),$(t:tests/%=%)$(if $(filter glibc,$(1)),,:$(1))=$(BUILD)/$(1)/$(t))
 run_variant  = $(call labels,$(1),$(call tests_of,$(1)))
 run_fuzz     = $(foreach f,$(FUZZERS),check:$(f:tests/%=%)=$(BUILD)/fuzz/$(notdir $(f)),-runs=0,tests/fuzz/corpus/$(f:tests/fuzz/fuzz_%=%))
-run_scripts  = $(foreach s,$(SCRIPTS),$(patsubst tests/%,%,$(s:.sh=))=$(s))
+script_labels = $(foreach s,$(1),$(patsubst tests/%,%,$(s:.sh=))=$(s))
+run_scripts  = $(call script_labels,$(SCRIPTS))
 run_checks   = check:public-symbols=tools/check-symbols,$(BUILD)/musl/libmitosis.a,$(BUILD)/glibc/libmitosis.a \
                check:public-header=tools/check-header,$(BUILD)/musl/libmitosis.a \
                check:includes=tools/check-includes check:format=tools/check-format
@@ -263,6 +268,10 @@ tsan: $(call unit_programs,tsan) $(call e2e_programs,tsan) ## the C tests under 
 script-programs: $(PROGRAMS:%=$(BUILD)/musl/%) $(HOSTS:%=$(BUILD)/glibc/%)
 scripts: all script-programs ## the shell tests alone
 	@$(RUN_TESTS) $(run_scripts)
+
+.PHONY: test-hosts
+test-hosts: ## the test hosts with accounts and with container engines, by themselves
+	@$(RUN_TESTS) $(call script_labels,$(HOST_SCRIPTS))
 
 .PHONY: check-clang
 check-clang: $(ALL_C:%.c=$(BUILD)/clang/%.ok) ## every source through clang's warnings

@@ -139,6 +139,7 @@ static const struct method_option setns[] = {
 static const struct method methods[] = {
     {.name = "ssh", .options = ssh}, /* the first is the one that need not be named */
     {.name = "local", .options = local, .fallback = "local"},
+    {.name = "fork", .options = local, .fallback = "fork"},
     {.name = "sudo", .options = sudo, .fallback = "root", .account = true},
     {.name = "su", .options = su, .fallback = "root", .account = true},
     {.name = "doas", .options = doas, .fallback = "root", .account = true},

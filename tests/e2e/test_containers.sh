@@ -19,7 +19,11 @@ exec </dev/null
 
 # Processes that run the program, files that it could have left, containers, one a line.
 leftovers() {
-    "$HOSTS/leftovers" --image "$PROGRAM" "$T" | sed 's/^\([a-z]* [^ ]*\).*/\1/'
+    local kind what
+    "$HOSTS/leftovers" --image "$PROGRAM" "$T" | while read -r kind what _; do
+        [ "$kind" = file ] || cmp -s "/proc/$what/exe" "$PROGRAM" || continue
+        echo "$kind $what"
+    done
     docker ps --all --format '{{.Names}}'
     podman ps --all --format '{{.Names}}'
 }
@@ -30,7 +34,7 @@ leftovers() {
 leftovers | sort >"$T/before"
 "$PROGRAM"
 status=$?
-for _ in {1..50}; do
+for _ in {1..200}; do
     left=$(leftovers | sort | comm -13 "$T/before" -)
     [ -n "$left" ] || break
     sleep 0.1

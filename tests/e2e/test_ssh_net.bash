@@ -30,7 +30,7 @@ leftovers() {
 # Nothing stays that was not there before. What other programs make comes and goes.
 nothing_left() {
     local found=$1
-    for _ in {1..50}; do
+    for _ in {1..200}; do # TCP tries again after a cut, ever more rarely
         found=$(comm -13 <(echo "$before") <(leftovers) | comm -12 - <(echo "$found"))
         [ -n "$found" ] || break
         sleep 0.1
