@@ -33,7 +33,9 @@ VERSION := $(shell sed -n 's/^\#define MITO_VERSION "\(.*\)"$$/\1/p' include/mit
 
 ROOMS    := base wire io core child parent service
 LIB_C    := $(foreach room,$(ROOMS),$(sort $(wildcard src/$(room)/*.c)))
-CLI_C    := $(sort $(wildcard src/cli/*.c))
+# The command, and the program that it carries and sends (src/cli/copy.c).
+COPY_C   := $(addprefix src/cli/,copy.c guard.c remote_describe.c remote_exec.c)
+CLI_C    := $(filter-out src/cli/copy.c,$(sort $(wildcard src/cli/*.c)))
 EXAMPLES := $(patsubst %.c,%,$(sort $(wildcard examples/*.c)))
 BENCHES  := bench/bench bench/minimal
 BENCH_C  := $(filter-out bench/minimal.c,$(sort $(wildcard bench/*.c)))
@@ -55,7 +57,7 @@ UNIT_C    := $(filter-out $(UNIT:=.c),$(sort $(wildcard tests/unit/*.c)))
 E2E_C     := $(filter-out $(E2E:=.c),$(sort $(wildcard tests/e2e/*.c)))
 FUZZ_C    := $(filter-out $(FUZZERS:=.c),$(sort $(wildcard tests/fuzz/*.c)))
 
-ALL_C := $(LIB_C) $(CLI_C) $(addsuffix .c,$(EXAMPLES) bench/minimal $(UNIT) $(E2E) $(FUZZERS) \
+ALL_C := $(LIB_C) $(CLI_C) src/cli/copy.c $(addsuffix .c,$(EXAMPLES) bench/minimal $(UNIT) $(E2E) $(FUZZERS) \
          $(PROGRAMS) $(HOSTS)) $(BENCH_C) $(SUPPORT_C) $(UNIT_C) $(E2E_C) $(FUZZ_C)
 
 # --------------------------------------------------------------------------------------------
@@ -153,6 +155,12 @@ $(BUILD)/$(1)/tests/programs/%: $(BUILD)/$(1)/obj/tests/programs/%.o $$(call pub
 $(BUILD)/$(1)/examples/%: $(BUILD)/$(1)/obj/examples/%.o $$(call public_library,$(1))
 	@mkdir -p $$(@D)
 	$$(say) $$(call link,$(1),$$^)
+
+$(BUILD)/$(1)/mitosis-copy: $$(call objects,$(1),$$(COPY_C)) $$(call public_library,$(1))
+	$$(say) $$(call link,$(1),$$^)
+
+$(BUILD)/$(1)/obj/src/cli/image.o: $(BUILD)/$(1)/mitosis-copy
+$(BUILD)/$(1)/obj/src/cli/image.o: private CPPFLAGS += -DMITO_COPY='"$(BUILD)/$(1)/mitosis-copy"'
 
 $(BUILD)/$(1)/mitosis: $$(call objects,$(1),$$(CLI_C)) $$(call public_library,$(1))
 	$$(say) $$(call link,$(1),$$^)

@@ -323,6 +323,13 @@ struct mito_context *mito_call_caller(struct mito_call *call);
  * Before it, main() must not write to stdout, nor read stdin. */
 void mito_start(int argc, char **argv);
 
+/* Copies are made of this executable, whole in memory, instead of this program's own file: for a
+ * master that carries more than its copies need. It must begin with mito_start(), have the functions
+ * that are called (they are found by module and name), and run here as well as there. Copied; after
+ * mito_start(), before the first context. MITO_E_SYSTEM on kernels without memfd_create(2): then
+ * nothing has changed. */
+int mito_set_image(const void *image, size_t size);
+
 enum mito_level { MITO_ERROR, MITO_WARNING, MITO_INFO, MITO_DEBUG, MITO_IO };
 
 /* One log record, from this process or any below it. All pointers are valid during the call only.

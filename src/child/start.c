@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -159,6 +160,22 @@ void mito_start(int argc, char **argv)
         remove_directory(argv[3]);
     fd_close_from(3, child_image_fd);
     serve(&config);
+}
+
+int mito_set_image(const void *image, size_t size)
+{
+    AUTO_FD fd = memfd_create("mitosis", MFD_CLOEXEC);
+
+    if (image == NULL)
+        return error_null("image");
+    if (fd < 0 || fd_move_away(&fd) < 0)
+        return error_errno("memfd_create");
+    if (fd_write_all(fd, image, size) < 0)
+        return error_errno("writing the image");
+    fd_close(&child_image_fd);
+    child_image_fd = fd;
+    fd = -1;
+    return 0;
 }
 
 /* --- forked, not started -----------------------------------------------------------------------

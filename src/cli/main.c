@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "cli.h"
+#include "image.h"
 #include "mitosis.h"
 
 static const struct subcommand *const subcommands[] = {
@@ -47,6 +48,7 @@ int main(int argc, char **argv)
 {
     mito_start(argc, argv);
     fill_standard_descriptors();
+    image_use();
     struct complaint why;
     const char *name = argc > 1 ? argv[1] : "";
     if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0)

@@ -29,8 +29,8 @@ CONFIG="ssh_arg=-F&ssh_arg=${NET//\//%2F}%2Fssh_config"
 # processes, and connections of each host.
 left() {
     local name
-    "$HOSTS/leftovers" --image "$BUILD/mitosis" "$WORK" | while read -r kind what rest; do
-        [ "$kind" = file ] || cmp -s "/proc/$what/exe" "$BUILD/mitosis" || continue
+    "$HOSTS/leftovers" --image "$BUILD/mitosis-copy" "$WORK" | while read -r kind what rest; do
+        [ "$kind" = file ] || cmp -s "/proc/$what/exe" "$BUILD/mitosis-copy" || continue
         echo "$kind $what"
     done
     for name in m h{1..10}; do
