@@ -34,6 +34,11 @@ static void check_round_trip(const struct child_config *c)
     assert_memory_equal(q->parent_ids, r->parent_ids, r->parent_count * sizeof *r->parent_ids);
     assert_string_equal(back.title, c->title);
     assert_string_equal(back.name, c->name);
+    assert_int_equal(back.enter.pid, c->enter.pid);
+    assert_string_equal(back.enter.kind, c->enter.kind);
+    assert_string_equal(back.enter.container, c->enter.container);
+    assert_string_equal(back.enter.tool, c->enter.tool);
+    assert_string_equal(back.enter.username, c->enter.username);
     free(back.router.parent_ids);
 }
 
@@ -53,6 +58,12 @@ static void test_round_trip(void **state)
         .name = "ssh.db1",
     };
     check_round_trip(&c);
+    c.enter = (struct enter){.pid = 12};
+    check_round_trip(&c);
+    c.enter =
+        (struct enter){.kind = "docker", .container = "a b,'c=", .tool = "/x y", .username = "u"};
+    check_round_trip(&c);
+    c.enter = (struct enter){.pid = 0};
     c.router.parent_count = 3;
     c.router.unidirectional = true;
     c.router.log_level = MITO_IO;

@@ -108,6 +108,63 @@ static void test_local(void **state)
     options_free(&method_local, NULL);
 }
 
+/* A secret crosses the wire as one, and is gone when it is wiped. */
+static void test_secret(void **state)
+{
+    (void)state;
+    struct mito_sudo_options o = {.password = "guess", .login = true};
+    AUTO_BUF b = {0};
+    assert_int_equal(pickle_begin(&b), 0);
+    assert_int_equal(options_pickle(&method_sudo, &o, &b), 0);
+    assert_int_equal(pickle_end(&b), 0);
+    struct mito_value *v = pickle_load(b.data, b.length, NULL);
+    assert_non_null(v);
+    assert_int_equal(mito_value_type(mito_value_get(v, "password")), MITO_SECRET);
+    struct mito_sudo_options *back = options_from_value(&method_sudo, v);
+    mito_value_free(v);
+    assert_non_null(back);
+    assert_string_equal(options_secret(&method_sudo, back), "guess");
+    assert_true(back->login);
+    options_wipe(&method_sudo, back);
+    assert_null(back->password);
+    assert_null(options_secret(&method_sudo, back));
+    options_free(&method_sudo, back);
+}
+
+static void expect_refused(const struct method *m, const void *options, const char *part)
+{
+    assert_int_equal(options_check(m, options), -1);
+    assert_error(MITO_E_INVALID, part);
+}
+
+static void test_check(void **state)
+{
+    (void)state;
+    struct mito_docker_options docker = {0};
+    struct mito_sudo_options sudo = {0};
+    char long_password[1002] = "";
+    expect_refused(&method_docker, &docker, "no container");
+    docker.image = "i";
+    assert_int_equal(options_check(&method_docker, &docker), 0);
+    assert_string_equal(method_target(&method_docker, &docker), "i");
+    docker.container = "c";
+    expect_refused(&method_docker, &docker, "both");
+    docker.image = NULL;
+    assert_int_equal(options_check(&method_docker, &docker), 0);
+    docker.container = "--privileged";
+    expect_refused(&method_docker, &docker, "container");
+    docker.container = "a\nb";
+    expect_refused(&method_docker, &docker, "container");
+    assert_int_equal(options_check(&method_sudo, &sudo), 0);
+    assert_string_equal(method_target(&method_sudo, &sudo), "root");
+    memset(long_password, 'x', sizeof long_password - 1);
+    sudo.password = long_password;
+    expect_refused(&method_sudo, &sudo, "password");
+    sudo.password = "\x7f";
+    expect_refused(&method_sudo, &sudo, "password");
+    assert_null(strstr(mito_error(), "\x7f"));
+}
+
 /* --- what others send ----------------------------------------------------------------------- */
 
 static struct mito_value *with(const char *key, struct mito_value *item)
@@ -184,10 +241,9 @@ static void test_missing_and_unknown(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_ssh),
-        cmocka_unit_test(test_local),
-        cmocka_unit_test(test_malformed),
-        cmocka_unit_test(test_missing_and_unknown),
+        cmocka_unit_test(test_ssh),       cmocka_unit_test(test_local),
+        cmocka_unit_test(test_secret),    cmocka_unit_test(test_check),
+        cmocka_unit_test(test_malformed), cmocka_unit_test(test_missing_and_unknown),
     };
     return cmocka_run_group_tests_name("options", tests, NULL, NULL);
 }
