@@ -7,6 +7,8 @@ set -eu
 export LC_ALL=C PATH
 HERE=$(cd "$(dirname "$0")" && pwd -P)
 PATH=$HERE:$PATH:/usr/sbin:/sbin
+# shellcheck source=check.bash
+. "$HERE/check.bash"
 [ "$(id -u)" = 0 ] || {
     echo "test_box.sh: must run as root" >&2
     exit 1
@@ -17,41 +19,11 @@ chmod 755 "$T"
 A=$T/box-a
 B=$T/box-b
 W=$T
-FAILED=0
 other=
 trap 'kill $other 2>/dev/null; box-down "$A"; box-down "$B"; rm -rf "$T"' EXIT
 trap 'exit 1' HUP INT TERM
 exec </dev/null
 cd /
-
-# check NAME COMMAND...: ok if the command succeeds; in a function, every command of it. (Bash would
-# ignore set -e in a condition.)
-check() {
-    local name=$1 status
-    shift
-    set +e
-    (
-        set -e
-        "$@"
-    ) >"$W/output" 2>&1
-    status=$?
-    set -e
-    if [ "$status" = 0 ]; then
-        echo "ok $name"
-    else
-        echo "not ok $name"
-        sed 's/^/#   /' "$W/output" | cat -v | head -n 30
-        echo "#   status $status"
-        FAILED=$((FAILED + 1))
-    fi
-}
-
-# refused COMMAND...: succeeds if the command does not.
-refused() {
-    local status=0
-    "$@" || status=$?
-    [ "$status" != 0 ]
-}
 
 # A daemon that kept the output of its script open, or any other descriptor, would hang this.
 detached() {

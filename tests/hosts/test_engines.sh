@@ -7,6 +7,8 @@ set -eu
 export LC_ALL=C PATH
 HERE=$(cd "$(dirname "$0")" && pwd -P)
 PATH=$HERE:$PATH:/usr/sbin:/sbin
+# shellcheck source=check.bash
+. "$HERE/check.bash"
 [ "$(id -u)" = 0 ] || {
     echo "test_engines.sh: must run as root" >&2
     exit 1
@@ -19,30 +21,8 @@ B=$T/b
 trap 'engines-down "$A"; engines-down "$B"; rm -rf "$T"' EXIT
 trap 'exit 1' HUP INT TERM
 exec </dev/null
-FAILED=0
 W=$T/all # for the files of checks
 mkdir "$W"
-
-# check NAME COMMAND...: ok if the command succeeds; in a function, every command of it.
-check() {
-    local name=$1 status
-    shift
-    set +e
-    (
-        set -e
-        "$@"
-    ) >"$W/output" 2>&1
-    status=$?
-    set -e
-    if [ "$status" = 0 ]; then
-        echo "ok $name"
-    else
-        echo "not ok $name"
-        sed 's/^/#   /' "$W/output" | cat -v | head -n 30
-        echo "#   status $status"
-        FAILED=$((FAILED + 1))
-    fi
-}
 
 # Neither says anything, nor keeps its output open in a daemon.
 detached() {

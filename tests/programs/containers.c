@@ -1,6 +1,8 @@
 /* Contexts in containers of every kind, for tests/e2e/test_containers.sh, which has brought up the
  * engines (tests/hosts/engines-up; names are in the environment) and a box with accounts. A product
  * program: it must run in a root of busybox alone. Prints "ok NAME" or "not ok NAME" lines. */
+#include "judge.h"
+
 #include <mitosis.h>
 
 #include <signal.h>
@@ -12,7 +14,6 @@
 #include <unistd.h>
 
 static struct mito_router *router;
-static int failures;
 
 /* --- functions ---------------------------------------------------------------------------------
  */
@@ -34,21 +35,6 @@ MITO_FUNCTION(sleep_long)
 
 /* --- judging -----------------------------------------------------------------------------------
  */
-
-static void judge(bool fine, const char *name, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
-static void judge(bool fine, const char *name, const char *format, ...)
-{
-    va_list ap;
-
-    printf("%s %s # ", fine ? "ok" : "not ok", name);
-    va_start(ap, format);
-    vprintf(format, ap);
-    va_end(ap);
-    printf("\n");
-    fflush(stdout);
-    failures += !fine;
-}
 
 static const char *name_of(const char *variable)
 {

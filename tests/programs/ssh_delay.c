@@ -17,6 +17,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "judge.h"
 #include "mitosis.h"
 
 extern char **environ;
@@ -25,7 +26,6 @@ static struct mito_router *router;
 static const char *dir;
 static char config[4096];
 static const char *const ssh_args[] = {"-F", config, NULL};
-static int failures;
 
 /* --- time and judgement ----------------------------------------------------------------------- */
 
@@ -35,21 +35,6 @@ static double now(void) /* ms */
 
     clock_gettime(CLOCK_MONOTONIC, &t);
     return (double)t.tv_sec * 1000 + (double)t.tv_nsec / 1e6;
-}
-
-static void judge(bool fine, const char *name, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
-static void judge(bool fine, const char *name, const char *format, ...)
-{
-    va_list ap;
-
-    printf("%s %s # ", fine ? "ok" : "not ok", name);
-    va_start(ap, format);
-    vprintf(format, ap);
-    va_end(ap);
-    printf("\n");
-    fflush(stdout);
-    failures += !fine;
 }
 
 _Noreturn static void give_up(const char *what)
