@@ -345,6 +345,46 @@ static void arguments_of_ssh(void **state)
                             "-oBatchMode=yes -- h ");
 }
 
+/* The real ones are in tests/e2e/test_containers.sh; here, that each option is where it belongs. */
+static void arguments_of_containers(void **state)
+{
+    static const char *const args[] = {"--a", "b c", NULL};
+
+    (void)state;
+    tree_up_(mito_docker(tree, .docker_path = recorder("docker"), .container = "c", .username = "u",
+                         .docker_args = args),
+             __LINE__);
+    assert_arguments("docker", "--a b c exec --interactive --user u c sh -c ");
+    tree_up_(mito_docker(tree, .docker_path = recorder("docker"), .image = "i"), __LINE__);
+    assert_arguments("docker", "run --interactive --rm i sh -c ");
+    tree_up_(mito_podman(tree, .podman_path = recorder("podman"), .image = "i", .username = "u",
+                         .podman_args = args),
+             __LINE__);
+    assert_arguments("podman", "--a b c run --interactive --rm --user u i sh -c ");
+    tree_up_(mito_buildah(tree, .buildah_path = recorder("buildah"), .container = "c",
+                          .username = "u", .buildah_args = args),
+             __LINE__);
+    assert_arguments("buildah", "run --a b c --user u -- c sh -c ");
+    tree_up_(mito_kubectl(tree, .kubectl_path = recorder("kubectl"), .pod = "p", .namespace = "n",
+                          .container = "c", .kubectl_args = args),
+             __LINE__);
+    assert_arguments("kubectl", "--a b c exec --stdin --namespace n --container c p -- sh -c ");
+    tree_up_(mito_lxc(tree, .lxc_attach_path = recorder("lxc-attach"), .container = "c",
+                      .lxc_args = args),
+             __LINE__);
+    assert_arguments("lxc-attach", "--clear-env --a b c --name c -- sh -c ");
+    tree_up_(mito_lxd(tree, .lxc_path = recorder("lxc"), .container = "c", .lxd_args = args),
+             __LINE__);
+    assert_arguments("lxc", "exec --mode=non-interactive --a b c c -- sh -c ");
+    tree_up_(
+        mito_incus(tree, .incus_path = recorder("incus"), .container = "c", .incus_args = args),
+        __LINE__);
+    assert_arguments("incus", "exec --mode=non-interactive --a b c c -- sh -c ");
+    tree_up_(mito_jail(tree, .jexec_path = recorder("jexec"), .container = "c", .username = "u"),
+             __LINE__);
+    assert_arguments("jexec", "-U u c sh -c ");
+}
+
 static void wrong_arguments(void **state)
 {
     static const char *const refused[][3] = {
@@ -617,6 +657,7 @@ int main(int argc, char **argv)
         TREE_TEST(sudo_environment),
         TREE_TEST(arguments_of_sudo),
         TREE_TEST(arguments_of_ssh),
+        TREE_TEST(arguments_of_containers),
         TREE_TEST(wrong_arguments),
         TREE_TEST(sudo_rs),
         TREE_TEST(never_typed_later),
