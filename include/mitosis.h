@@ -324,10 +324,10 @@ struct mito_context *mito_call_caller(struct mito_call *call);
 void mito_start(int argc, char **argv);
 
 /* Copies are made of this executable, whole in memory, instead of this program's own file: for a
- * master that carries more than its copies need. It must begin with mito_start(), have the functions
- * that are called (they are found by module and name), and run here as well as there. Copied; after
- * mito_start(), before the first context. MITO_E_SYSTEM on kernels without memfd_create(2): then
- * nothing has changed. */
+ * master that carries more than its copies need. It must begin with mito_start(), have the
+ * functions that are called (they are found by module and name), and run here as well as there.
+ * Copied; after mito_start(), before the first context. MITO_E_SYSTEM on kernels without
+ * memfd_create(2): then nothing has changed. */
 int mito_set_image(const void *image, size_t size);
 
 enum mito_level { MITO_ERROR, MITO_WARNING, MITO_INFO, MITO_DEBUG, MITO_IO };
@@ -417,7 +417,9 @@ struct mito_ssh_options {
     int port;                  /* default: as ssh_config(5) says */
     const char *identity_file; /* the only key that is tried, besides the agent's */
     bool identities_only;      /* no keys of the agent but those of the configuration */
-    const char *password;      /* for password and keyboard-interactive authentication */
+    const char *password;      /* for password and keyboard-interactive authentication; a jump host
+                                  (ProxyJump) that asks for one, first, is given it, too: let
+                                  those have keys, or be contexts (via) */
     enum mito_host_keys check_host_keys;
     bool compression;       /* ssh's own (the image is compressed in any case) */
     int keepalive_interval; /* s between questions whether the host is there; 0: 15, -1: never */

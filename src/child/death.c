@@ -35,6 +35,9 @@ static int kill_children_of(const char *thread)
     snprintf(path, sizeof path, "/proc/self/task/%.16s/children", thread);
     AUTO_FD fd = open(path, O_RDONLY | O_CLOEXEC);
     ssize_t n = fd < 0 ? -1 : read(fd, list, sizeof list - 1);
+    bool cut = n == (ssize_t)sizeof list - 1;
+    while (cut && n > 0 && list[n - 1] != ' ')
+        n--; /* never the first part of a number */
     list[n < 0 ? 0 : n] = '\0';
     for (const char *at = list; *at != '\0';) {
         uint64_t pid = text_number(&at);

@@ -118,11 +118,13 @@ static int find_pid(const struct enter *e)
         return error_errno("fork");
     if (read_all(in, &text, OUTPUT_MAX) < 0)
         return -1;
+    bool cut = text.length > OUTPUT_MAX;
+    fd_close(&in); /* it must not wait for us to read the rest */
     while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
         ;
-    if (!WIFEXITED(status) || WEXITSTATUS(status) == 127)
+    if (WIFEXITED(status) && WEXITSTATUS(status) == 127)
         return error_set(MITO_E_NO_TOOL, "%s: no such program here", k->tool);
-    if (WEXITSTATUS(status) != 0)
+    if (!cut && status != 0)
         return error_set(MITO_E_NO_CONTAINER, "%s does not know %s", k->tool, e->container);
     return parse_pid(k, e, (const char *)text.data);
 }
@@ -141,19 +143,27 @@ namespaces[] = {
     {"uts", CLONE_NEWUTS},   {"net", CLONE_NEWNET},       {"pid", CLONE_NEWPID},
     {"mnt", CLONE_NEWNS},
 };
-enum { COUNT = sizeof namespaces / sizeof *namespaces };
+enum { COUNT = sizeof namespaces / sizeof *namespaces, PID_NAMESPACE = 5 };
 
-/* Opens that of the process; -1 when it is ours, or not in this kernel. */
+enum { NS_OURS = -1, NS_FAILED = -2 };
+
+/* Opens that of the process; NS_OURS when it is ours, or not in this kernel. */
 static int open_namespace(int pid, const char *name)
 {
     char path[64], own[64];
     struct stat theirs, ours;
+    int fd;
 
     snprintf(path, sizeof path, "/proc/%d/ns/%s", pid, name);
     snprintf(own, sizeof own, "/proc/self/ns/%s", name);
-    if (stat(path, &theirs) == 0 && stat(own, &ours) == 0 && theirs.st_ino == ours.st_ino)
-        return -1;
-    return open(path, O_RDONLY | O_CLOEXEC);
+    if (stat(own, &ours) < 0)
+        return NS_OURS;
+    if (stat(path, &theirs) < 0)
+        return NS_FAILED;
+    if (theirs.st_ino == ours.st_ino && theirs.st_dev == ours.st_dev)
+        return NS_OURS;
+    fd = open(path, O_RDONLY | O_CLOEXEC);
+    return fd < 0 ? NS_FAILED : fd;
 }
 
 static int join(const int *fds, int root_fd)
@@ -193,17 +203,23 @@ static int enter_process(int pid)
     snprintf(path, sizeof path, "/proc/%d/root", pid);
     int root_fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     int missing = errno;
-    for (int i = 0; i < COUNT; i++)
+    bool all = root_fd >= 0;
+    for (int i = 0; i < COUNT; i++) {
         fds[i] = open_namespace(pid, namespaces[i].name);
-    if (root_fd >= 0)
+        if (all && fds[i] == NS_FAILED) { /* it has ended meanwhile: never enter a part of it */
+            missing = errno;
+            all = false;
+        }
+    }
+    if (all)
         rc = join(fds, root_fd);
-    else if (missing == ENOENT)
+    else if (missing == ENOENT || missing == ESRCH)
         error_set(MITO_E_NO_CONTAINER, "%d: no such process", pid);
     else
         error_set(MITO_E_SYSTEM, "%s: %s", path, strerror(missing));
-    bool another = fds[5] >= 0; /* only processes made from now on are in it */
+    bool another = fds[PID_NAMESPACE] >= 0; /* only processes made from now on are in it */
     for (int i = 0; i < COUNT; i++)
-        fd_close(&fds[i]);
+        fd_close(&fds[i]); /* leaves what is negative alone */
     fd_close(&root_fd);
     if (rc < 0 || !another)
         return rc;

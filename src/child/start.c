@@ -95,11 +95,16 @@ static void ignore(int signal)
 }
 
 /* A handler, not SIG_IGN: what user functions start gets the default back. */
-static void survive_sigpipe(void)
+static void survive_signals(void)
 {
-    struct sigaction act = {.sa_handler = ignore, .sa_flags = SA_RESTART};
+    struct sigaction act = {.sa_handler = ignore, .sa_flags = SA_RESTART}, hup;
 
     sigaction(SIGPIPE, &act, NULL);
+    /* A terminal (sudo's) hangs up at the moment when the stream breaks. That one ends us, in
+     * order.
+     */
+    if (sigaction(SIGHUP, NULL, &hup) == 0 && hup.sa_handler == SIG_DFL)
+        sigaction(SIGHUP, &act, NULL);
 }
 
 static int join_tree(struct child *c, const struct child_config *config, int in_fd, int out_fd)
@@ -128,7 +133,7 @@ _Noreturn static void serve(const struct child_config *config)
         show_title(own_argc, own_argv, config->title);
     if (enter_namespaces(&config->enter) < 0)
         die("setns");
-    survive_sigpipe();
+    survive_signals();
     router_claim_process();
     if (take_stream(&in_fd, &out_fd) < 0)
         die("stream");
@@ -164,7 +169,7 @@ void mito_start(int argc, char **argv)
 
 int mito_set_image(const void *image, size_t size)
 {
-    AUTO_FD fd = memfd_create("mitosis", MFD_CLOEXEC);
+    AUTO_FD fd = memfd_create("mitosis", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 
     if (image == NULL)
         return error_null("image");
@@ -172,6 +177,10 @@ int mito_set_image(const void *image, size_t size)
         return error_errno("memfd_create");
     if (fd_write_all(fd, image, size) < 0)
         return error_errno("writing the image");
+    /* A process in a container that a copy entered (setns) may come to have it open: it must not be
+     * able to change what we start next. */
+    if (fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0)
+        return error_errno("sealing the image");
     fd_close(&child_image_fd);
     child_image_fd = fd;
     fd = -1;

@@ -19,6 +19,7 @@ enum {
 };
 
 static void on_ready(void *arg, int ready);
+static void on_out_ready(void *arg, int ready);
 
 static int add_watches(struct stream *s)
 {
@@ -27,7 +28,7 @@ static int add_watches(struct stream *s)
         return -1;
     s->out_watch = s->in_watch;
     if (s->out_fd != s->in_fd)
-        s->out_watch = watch_new(s->broker, s->out_fd, 0, on_ready, s);
+        s->out_watch = watch_new(s->broker, s->out_fd, 0, on_out_ready, s);
     return s->out_watch == NULL ? -1 : 0;
 }
 
@@ -502,6 +503,21 @@ static void on_ready(void *arg, int ready)
         write_queued(s);
     if (s->leader == NULL && !s->broken && (ready & (POLLER_IN | POLLER_HANGUP)))
         stream_read(s);
+}
+
+/* Where the two directions are two descriptors. */
+static void on_out_ready(void *arg, int ready)
+{
+    struct stream *s = arg;
+
+    if (!list_empty(&s->out))
+        write_queued(s);
+    if ((ready & POLLER_HANGUP) && !s->broken && s->out_watch != NULL) {
+        watch_free(s->out_watch); /* it would be told again and again */
+        s->out_watch = NULL;
+        s->out_dead = true;
+        drop_queue(s);
+    }
 }
 
 bool stream_lead(struct stream *s, struct wakeup *w)

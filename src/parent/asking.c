@@ -5,6 +5,8 @@
  * The password is typed once, where it was asked for, and only at a line that is recognized. Once
  * our first stage has spoken nothing is ever typed: what asks then is not the program. */
 #include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
@@ -12,6 +14,7 @@
 
 #include "base/clock.h"
 #include "base/text.h"
+#include "io/fd.h"
 #include "parent/connection_state.h"
 
 enum {
@@ -60,13 +63,11 @@ static void type(struct connection *c, int fd, const char *text)
         connection_fail(c, MITO_E_SYSTEM, "cannot type the password: %s", strerror(errno));
 }
 
-/* The line that was last added to, and where an answer to it goes. */
+/* The line that the timer is about, and where an answer to it goes. */
 static struct prompt_line *asking_line(struct connection *c, int *fd)
 {
-    bool on_tty = c->tty_line.length > 0;
-
-    *fd = on_tty ? c->tty.fd : c->out_fd;
-    return on_tty ? &c->tty_line : &c->err_line;
+    *fd = c->asked_on_tty ? c->tty.fd : c->out_fd;
+    return c->asked_on_tty ? &c->tty_line : &c->err_line;
 }
 
 static void question_stands(void *arg)
@@ -82,12 +83,30 @@ static void question_stands(void *arg)
                     shown);
 }
 
+/* su and sudo ask before they start anything. From then on what asks may be a start-up file of the
+ * other account, which has no business with the password. (The children of ssh are its jumps.) */
+static bool has_started_something(const struct connection *c)
+{
+    char path[64], byte;
+    int pid = (int)c->process.pid;
+
+    if (c->method->terminal != TERMINAL_ALWAYS)
+        return false;
+    snprintf(path, sizeof path, "/proc/%d/task/%d/children", pid, pid);
+    AUTO_FD fd = open(path, O_RDONLY | O_CLOEXEC);
+    return fd >= 0 && read(fd, &byte, 1) > 0;
+}
+
 static void password_asked(struct connection *c, int fd)
 {
     char password[1024] = "";
 
     if (c->typed) {
         connection_refused(c);
+    } else if (password_of(c) != NULL && has_started_something(c)) {
+        connection_fail(c, MITO_E_PERMISSION,
+                        "something else than %s asks for a password: a start-up file there?",
+                        c->method->name);
     } else if (password_of(c) == NULL) {
         connection_fail(c, MITO_E_NO_PASSWORD,
                         "a password is asked for, and none was given; set password");
@@ -117,8 +136,14 @@ static void prompt_stands(void *arg)
 /* Something new came. */
 static void look_at(struct connection *c, const struct prompt_line *l)
 {
+    enum prompt prompt = prompt_recognize(l->text, l->length);
+    bool on_tty = l == &c->tty_line;
+
+    if (prompt == PROMPT_NONE && c->ask_timer.set && on_tty != c->asked_on_tty)
+        return; /* the question stands on the other one */
+    c->asked_on_tty = on_tty;
     timer_cancel(&c->ask_timer);
-    switch (prompt_recognize(l->text, l->length)) {
+    switch (prompt) {
     case PROMPT_NONE:
         break;
     case PROMPT_PASSWORD:
@@ -135,7 +160,7 @@ static void look_at(struct connection *c, const struct prompt_line *l)
 /* --- listening ---------------------------------------------------------------------------------
  */
 
-void asking_on_stderr(struct connection *c, const char *data, size_t length)
+void asking_on_output(struct connection *c, const char *data, size_t length)
 {
     if (!c->method->asks_on_stderr || c->spoke || c->state >= UP || c->fd < 0 || c->process.exited)
         return;

@@ -323,6 +323,7 @@ static bool read_input(struct connection *c)
     if (n <= 0)
         return n < 0 && (errno == EAGAIN || errno == EINTR);
     c->in.length += (size_t)n;
+    asking_on_output(c, (char *)c->in.data + c->in.length - n, (size_t)n); /* busybox's su */
     while (c->state < UP && take_mark(c))
         ;
     if (c->state >= UP)
@@ -398,7 +399,7 @@ static bool read_stderr(struct connection *c)
     if (n <= 0)
         return n < 0 && (errno == EAGAIN || errno == EINTR) ? false : (close_stderr(c), false);
     connection_keep_said(c, chunk, (size_t)n);
-    asking_on_stderr(c, chunk, (size_t)n);
+    asking_on_output(c, chunk, (size_t)n);
     return true;
 }
 

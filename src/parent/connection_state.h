@@ -52,7 +52,8 @@ struct connection {
     struct pty tty; /* fd -1: it has none */
     struct watch *tty_watch;
     struct prompt_line tty_line, err_line;
-    struct timer ask_timer;
+    struct timer ask_timer; /* a question stands: on which of the two */
+    bool asked_on_tty;
     bool typed;        /* the password was */
     struct buf header; /* of the image being sent */
     struct image_form upload;
@@ -80,8 +81,8 @@ void connection_refused(struct connection *c); /* it asks for the password again
 int asking_open(struct connection *c);
 int asking_watch(struct connection *c); /* once its process runs */
 void asking_close(struct connection *c);
-/* It wrote that on standard error. */
-void asking_on_stderr(struct connection *c, const char *data, size_t length);
+/* It wrote that on standard error or output. */
+void asking_on_output(struct connection *c, const char *data, size_t length);
 /* Reads what is left in the terminal of a process that has ended. */
 void asking_drain(struct connection *c);
 /* The password is not needed any more. */

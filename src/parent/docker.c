@@ -27,7 +27,6 @@ static const struct saying sayings[] = {
     {"o such container", MITO_E_NO_CONTAINER, "no such container; see docker ps"},
     {"is not running", MITO_E_STOPPED, "the container is not running; start it first"},
     {"is paused", MITO_E_STOPPED, "the container is paused; docker unpause it first"},
-    {"nable to find image", MITO_E_NO_CONTAINER, "no such image; see docker images"},
     {"o such image", MITO_E_NO_CONTAINER, "no such image; see docker images"},
     {"nable to find user", MITO_E_NO_USER, "no such user in the container; check username"},
     {"executable file not found", MITO_E_NO_SHELL, "no POSIX sh in the container"},
@@ -36,6 +35,8 @@ static const struct saying sayings[] = {
      "the docker daemon does not let us; use another account, or sudo first"},
     {"annot connect to the Docker daemon", MITO_E_UNREACHABLE,
      "the docker daemon cannot be reached; check that it runs, and DOCKER_HOST"},
+    /* Last: it is said before every download, too. */
+    {"nable to find image", MITO_E_NO_CONTAINER, "no such image; see docker images"},
     {0},
 };
 

@@ -624,6 +624,44 @@ static void never_typed_later(void **state)
     }
 }
 
+/* Nor to a start-up file of the other account, which su or sudo has started. */
+static void not_typed_for_others(void **state)
+{
+    (void)state;
+    const char *path = script("starts",
+                              "sh -c 'printf \"Password: \" >/dev/tty\n"
+                              "read -r line </dev/tty; echo \"$line\" >\"%s/stolen\"'\n"
+                              "sleep 1\n",
+                              scripts_dir);
+    assert_null(mito_sudo(tree, .sudo_path = path, .password = "secret"));
+    assert_error(MITO_E_PERMISSION, "something else than sudo");
+    sleep_ms(300);
+    char stolen[300], text[100] = "";
+    snprintf(stolen, sizeof stolen, "%s/stolen", scripts_dir);
+    FILE *file = fopen(stolen, "re");
+    if (file != NULL) {
+        assert_true(fgets(text, sizeof text, file) == NULL || strcmp(text, "\n") == 0);
+        fclose(file);
+    }
+}
+
+/* busybox's su asks on standard output; others write a part of a line elsewhere at that time. */
+static void asks_in_odd_places(void **state)
+{
+    (void)state;
+    const char *run = "[ \"$line\" = right ] || { echo 'su: incorrect password' >&2; exit 1; }\n"
+                      "for command; do :; done\nexec sh -c \"$command\"\n";
+    const char *path = script("busybox-su", "printf 'Password: '; read -r line; echo\n%s", run);
+    tree_up_(mito_su(tree, .su_path = path, .password = "right"), __LINE__);
+    assert_null(mito_su(tree, .su_path = path, .password = "wrong"));
+    assert_error(MITO_E_PASSWORD, "");
+    path = script("mixed-su",
+                  "printf 'note ' >/dev/tty; sleep 0.1; printf 'Password: ' >&2\n"
+                  "printf ' and another' >/dev/tty; read -r line; echo >&2\n%s",
+                  run);
+    tree_up_(mito_su(tree, .su_path = path, .password = "right"), __LINE__);
+}
+
 /* The connection, and the processes that it needed, end together. */
 static void ends_with_us(void **state)
 {
@@ -661,6 +699,8 @@ int main(int argc, char **argv)
         TREE_TEST(wrong_arguments),
         TREE_TEST(sudo_rs),
         TREE_TEST(never_typed_later),
+        TREE_TEST(not_typed_for_others),
+        TREE_TEST(asks_in_odd_places),
         TREE_TEST(ends_with_us),
         TREE_TEST(not_in_memory), /* from here on admin has another password */
         TREE_TEST(not_seen_anywhere),
