@@ -154,16 +154,15 @@ static double time_ready(void)
     return ready;
 }
 
-/* What a context costs beyond `ssh h1 true`: a round trip until the server takes input at all (it
- * opens the channel with a window of 0), and two more for TCP's slow start, since the image goes
- * out in three portions (of 14, 29 and 58 KB). Starting things over there goes on meanwhile. One by
- * one, the fastest of each: the bound must be narrow enough to show one round trip too many. The
- * number for people is the median. */
+/* What a context costs beyond `ssh h1 true`, to its end: one round trip, although the image goes
+ * out in several portions (sshd opens a channel with a window of 0, and TCP starts slowly), since
+ * ssh needs time to end as well. One by one, the fastest of each: the bound is narrow enough to
+ * show one round trip too many. The number for people is the median. */
 static double measure_ready(void)
 {
     enum { MOST = 9 };
     double bare[MOST], ready[MOST], call[MOST], extra;
-    const double bound = 3 * round_trip + 100;
+    const double bound = 1.9 * round_trip;
     int count = 0;
 
     do {
