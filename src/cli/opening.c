@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "bytes.h"
 #include "memory.h"
 
 int opening_start(struct opening *o, struct session *session, struct plan *plan,
@@ -32,7 +33,11 @@ static void tried(struct opening *o)
 /* With the thread's error. */
 static void fail(struct opening *o, struct node *node)
 {
-    node->error = memory_text(mito_error());
+    struct bytes text = {0};
+    bytes_add_text(&text, mito_error());
+    if (mito_error_code() == MITO_E_NO_PASSWORD) /* the library speaks of its option */
+        bytes_add_text(&text, " (--ask-pass)");
+    node->error = bytes_take_text(&text);
     node->state = NODE_FAILED;
     for (struct node *below = node; (below = node_next(node, below)) != NULL;) {
         below->state = NODE_FAILED;
