@@ -599,7 +599,9 @@ static void test_pipes(void **state)
     write_frame(2, 10);
     EVENTUALLY(&broker, got_count == 2);
     expect_got(2, 10);
+    broker_lock(&broker);
     assert_int_equal(broken, 0);
+    broker_unlock(&broker);
     fd_close(&peer);
     expect_broken(MITO_E_DEAD, "connection closed");
     end(NULL);
