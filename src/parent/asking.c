@@ -83,6 +83,21 @@ static void question_stands(void *arg)
                     shown);
 }
 
+/* Not a script around it. What runs with other rights than ours cannot be looked at. */
+static bool is_the_program(const struct connection *c)
+{
+    char path[64], exe[4096];
+
+    snprintf(path, sizeof path, "/proc/%d/exe", (int)c->process.pid);
+    ssize_t n = readlink(path, exe, sizeof exe - 1);
+    if (n < 0)
+        return true;
+    exe[n] = '\0';
+    const char *slash = strrchr(exe, '/');
+    const char *name = slash != NULL ? slash + 1 : exe;
+    return strcmp(name, c->method->name) == 0 || strcmp(name, "busybox") == 0;
+}
+
 /* su and sudo ask before they start anything. From then on what asks may be a start-up file of the
  * other account, which has no business with the password. (The children of ssh are its jumps.) */
 static bool has_started_something(const struct connection *c)
@@ -90,7 +105,7 @@ static bool has_started_something(const struct connection *c)
     char path[64], byte;
     int pid = (int)c->process.pid;
 
-    if (c->method->terminal != TERMINAL_ALWAYS)
+    if (c->method->terminal != TERMINAL_ALWAYS || !is_the_program(c))
         return false;
     snprintf(path, sizeof path, "/proc/%d/task/%d/children", pid, pid);
     AUTO_FD fd = open(path, O_RDONLY | O_CLOEXEC);

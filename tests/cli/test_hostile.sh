@@ -5,7 +5,7 @@
 # shellcheck disable=SC2154,SC2086 # $status; numbers
 . "$(dirname "$0")/lib.sh"
 
-sources=$(find "$TOP/src/cli" -name '*.c' ! -name remote_exec.c)
+sources=$(find "$TOP/src/cli" -name '*.c' ! -name remote_exec.c ! -name copy.c)
 # shellcheck disable=SC2086 # a list
 ${MUSL_GCC:-musl-gcc} -std=gnu17 -D_GNU_SOURCE -pthread -Os -static -I"$TOP/include" \
     -I"$TOP/src/cli" -ffunction-sections -fdata-sections -Wl,--gc-sections -o "$WORK/mitosis" \
