@@ -114,8 +114,6 @@ static bool has_started_something(const struct connection *c)
 
 static void password_asked(struct connection *c, int fd)
 {
-    char password[1024] = "";
-
     if (c->typed) {
         connection_refused(c);
     } else if (password_of(c) != NULL && has_started_something(c)) {
@@ -126,11 +124,9 @@ static void password_asked(struct connection *c, int fd)
         connection_fail(c, MITO_E_NO_PASSWORD,
                         "a password is asked for, and none was given; set password");
     } else {
-        strncpy(password, password_of(c), sizeof password - 1);
         c->typed = true;
+        type(c, fd, password_of(c));
         asking_wipe(c);
-        type(c, fd, password);
-        explicit_bzero(password, sizeof password);
     }
 }
 
