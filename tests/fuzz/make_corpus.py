@@ -100,6 +100,41 @@ STREAMS = [
 ]
 
 
+def bundle(entries, count=None, magic=b"MITOIMG1"):
+    """The section with images, of (kind, packed image, plain size)."""
+    offset, table, images = 12 + 60 * len(entries), b"", b""
+    for kind, packed, size in entries:
+        table += struct.pack(">16sLLL32s", kind, offset + len(images), len(packed), size, kind * 4)
+        images += packed
+    return magic + struct.pack(">L", len(entries) if count is None else count) + table + images
+
+
+def elf(bits, section, name=b".mitosis.images"):
+    """An executable that has that section and nothing else."""
+    names = b"\0.shstrtab\0" + name + b"\0"
+    header = 52 if bits == 32 else 64
+    at = [header, header + len(names)]
+    table = at[1] + len(section)
+    if bits == 32:
+        start = struct.pack("<4sBBB9xHHLLLLLHHHHHH", b"\x7fELF", 1, 1, 1, 2, 40, 1, 0, 0, table, 0, 52, 0, 0, 40, 3, 1)
+        row = "<LLLLLLLLLL"
+    else:
+        start = struct.pack("<4sBBB9xHHLQQQLHHHHHH", b"\x7fELF", 2, 1, 1, 2, 62, 1, 0, 0, table, 0, 64, 0, 0, 64, 3, 1)
+        row = "<LLQQQQLLQQ"
+    rows = struct.pack(row, *[0] * 10)
+    rows += struct.pack(row, 1, 3, 0, 0, at[0], len(names), 0, 0, 1, 0)
+    rows += struct.pack(row, 11, 1, 0, 0, at[1], len(section), 0, 0, 1, 0)
+    return start + names + section + rows
+
+
+SECTIONS = [
+    bundle([]), bundle([(b"x86_64", b"packed", 9)]), bundle([(b"aarch64", b"one", 1), (b"armv7", b"two", 2)]),
+    bundle([(b"i386", b"x", 0)]), bundle([(b"riscv64", b"", 3)]), bundle([(b"i386", b"x", 1)] * 2),
+    bundle([(b"x86-64", b"x", 1)]), bundle([(b"i386", b"x", 1)], count=2), bundle([], count=17),
+    bundle([(b"k%d" % n, b"x", 1) for n in range(16)]), bundle([], magic=b"MITOIMG2"), b"", b"MITOIMG1",
+]
+
+
 def main():
     for value in VALUES:
         put("pickle", core.Message.pickled(value).data)
@@ -120,6 +155,11 @@ def main():
     for data in STREAMS:
         for cut in (0, 25, 255):
             put("stream", bytes([cut]) + data)
+    for section in SECTIONS:
+        put("bundle", elf(32, section))
+        put("bundle", elf(64, section))
+    put("bundle", elf(64, SECTIONS[1], b".text"))
+    put("bundle", elf(64, SECTIONS[1])[:-1])
     for text in FAILURES:
         put("failure", text)
     for text in TEXTS:
