@@ -41,6 +41,8 @@ int child_config_encode(struct buf *out, const struct child_config *c)
     }
     if (put_text(out, "title", c->title) < 0 || put_text(out, "name", c->name) < 0)
         return -1;
+    if (*c->images != '\0' && put_text(out, "images", c->images) < 0)
+        return -1;
     return put_enter(out, &c->enter);
 }
 
@@ -134,6 +136,8 @@ static bool parse_pair(struct child_config *c, const char *key, char *value)
         return parse_text(c->title, sizeof c->title, value);
     if (strcmp(key, "name") == 0)
         return parse_text(c->name, sizeof c->name, value);
+    if (strcmp(key, "images") == 0)
+        return parse_text(c->images, sizeof c->images, value);
     return parse_number(&c->router, key, value);
 }
 

@@ -4,6 +4,7 @@
 
 #include "base/buf.h"
 #include "child/enter.h"
+#include "child/image.h"
 #include "core/router.h"
 
 /* argv[1] of a child; argv[2] is its configuration, argv[3] (optional) a directory to remove. */
@@ -16,6 +17,7 @@ struct child_config {
     char title[128];             /* what argv[0] is to read: mitosis:user@host:pid */
     char name[100];              /* of the context */
     struct enter enter;
+    char images[IMAGE_HASHES_MAX]; /* see child/image.h */
 };
 
 int child_config_encode(struct buf *out, const struct child_config *c);

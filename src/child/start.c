@@ -20,6 +20,8 @@ struct child this_child;
 static int own_argc;
 static char **own_argv;
 int child_image_fd = -1;
+bool child_image_is_set;
+char child_image_hashes[IMAGE_HASHES_MAX];
 
 static void die(const char *step)
 {
@@ -129,6 +131,7 @@ _Noreturn static void serve(const struct child_config *config)
 {
     int in_fd, out_fd;
 
+    memcpy(child_image_hashes, config->images, sizeof child_image_hashes);
     if (own_argc > 0)
         show_title(own_argc, own_argv, config->title);
     if (enter_namespaces(&config->enter) < 0)
@@ -183,6 +186,7 @@ int mito_set_image(const void *image, size_t size)
         return error_errno("sealing the image");
     fd_close(&child_image_fd);
     child_image_fd = fd;
+    child_image_is_set = true;
     fd = -1;
     return 0;
 }

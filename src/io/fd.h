@@ -32,6 +32,8 @@ int fd_move_away(int *fd);
 void fd_close_from(int lowest, int keep);
 /* Closes what execve(2) would close, but `keep`: in a process that was forked and goes on. */
 void fd_close_on_fork(int keep);
+/* A file in memory alone, or where the kernel has no such thing one without a name. */
+int fd_memory(const char *name);
 /* Writes all of it to a blocking descriptor. 0 or -1 with errno. */
 int fd_write_all(int fd, const void *data, size_t length);
 

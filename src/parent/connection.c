@@ -13,6 +13,7 @@
 #include "io/fd.h"
 #include "parent/first_stage.h"
 #include "parent/image.h"
+#include "parent/kind.h"
 
 enum {
     NOISE_MAX = 64 * 1024,  /* bytes before the first stage speaks */
@@ -28,9 +29,8 @@ enum {
 
 static void release_image(struct connection *c)
 {
-    if (c->image_acquired)
-        image_release(c->router, &c->image_wait);
-    c->image_acquired = false;
+    image_release(c->router, &c->image);
+    c->have_image = false;
     c->uploading = false;
 }
 
@@ -152,6 +152,7 @@ static void come_up(struct connection *c)
         return;
     }
     release_image(c);
+    kind_learn(c->name, c->kind);
     asking_wipe(c);
     timer_cancel(&c->timeout);
     list_remove(&c->activity.link);
@@ -170,6 +171,8 @@ static void come_up(struct connection *c)
     buf_free(&c->in);
 }
 
+static void want_image(struct connection *c, enum image_form form);
+
 /* --- sending the image -------------------------------------------------------------------------
  */
 
@@ -178,8 +181,8 @@ static void send_some(struct connection *c)
     while (c->uploading) {
         bool head = c->uploaded < c->header.length;
         size_t at = head ? c->uploaded : c->uploaded - c->header.length;
-        const uint8_t *data = head ? c->header.data : c->upload.data;
-        size_t left = (head ? c->header.length : c->upload.size) - at;
+        const uint8_t *data = head ? c->header.data : c->upload;
+        size_t left = (head ? c->header.length : c->upload_size) - at;
         if (left == 0)
             break;
         ssize_t n = send(c->out_fd, data + at, left, MSG_NOSIGNAL);
@@ -194,14 +197,20 @@ static void send_some(struct connection *c)
     c->uploading = false;
     if (c->out_watch != NULL)
         watch_set(c->out_watch, c->out_watch == c->watch ? POLLER_IN : 0);
+    if (c->wrong_kind) {
+        c->wrong_kind = false;
+        want_image(c, IMAGE_PACKED);
+    }
 }
 
-static void start_upload(struct connection *c, struct image_form form)
+static void start_upload(struct connection *c, const uint8_t *data, size_t size)
 {
-    c->upload = form;
+    c->upload = data;
+    c->upload_size = size;
     c->uploaded = 0;
     c->header.length = 0;
-    if (buf_printf(&c->header, "%s %zu\n", form.compressed ? "gz" : "raw", form.size) < 0) {
+    c->begun = true;
+    if (buf_printf(&c->header, "%s %zu\n", c->form == IMAGE_PACKED ? "gz" : "raw", size) < 0) {
         connection_fail(c, MITO_E_NOMEM, "out of memory");
         return;
     }
@@ -211,13 +220,60 @@ static void start_upload(struct connection *c, struct image_form form)
     watch_set(c->out_watch, POLLER_OUT | (c->out_watch == c->watch ? POLLER_IN : 0));
 }
 
-static void on_image_ready(void *arg)
+static void on_image_ready(void *arg, const uint8_t *data, size_t size, const char *why)
 {
     struct connection *c = arg;
 
-    c->image_ready = true;
-    if (c->watch != NULL && (c->spoke || c->method->eager))
-        start_upload(c, image_best());
+    if (size == 0 && c->form == IMAGE_PACKED && c->kind == kind_own) {
+        want_image(c, IMAGE_PLAIN); /* no gzip on this side */
+    } else if (size == 0) {
+        connection_fail(c, MITO_E_ARCH, "the image for %s could not be had: %s",
+                        kinds[c->kind].name, why);
+    } else {
+        c->have_image = true;
+        c->image_data = data;
+        c->image_size = size;
+        if (c->watch != NULL && (c->spoke || c->method->eager))
+            start_upload(c, data, size);
+    }
+}
+
+static void want_image(struct connection *c, enum image_form form)
+{
+    release_image(c);
+    c->form = form;
+    c->image = (struct image_user){.ready = on_image_ready, .arg = c};
+    if (image_acquire(c->router, &c->image, c->kind, form) < 0)
+        connection_fail(c, mito_error_code(), "%s", mito_error());
+}
+
+/* The image that was, or is being, or would be sent is not for that machine. */
+static void change_kind(struct connection *c, const char *machine)
+{
+    char there[100];
+    int kind = kind_of_machine(machine);
+
+    if (kind >= 0 && !image_there(c->router, kind))
+        kind = kinds[kind].instead;
+    if (kind < 0 || !image_there(c->router, kind)) {
+        connection_fail(c, MITO_E_ARCH,
+                        "no image for that kind of machine: it is '%s', this program is built for "
+                        "%s; build it for more with mitosis cc --targets, or add an image with "
+                        "mitosis image bind",
+                        machine, image_kinds(c->router, there, sizeof there));
+        return;
+    }
+    c->kind = kind;
+    if (c->method->eager && !c->begun) { /* something is expected there, to be thrown away */
+        c->form = IMAGE_PLAIN;
+        c->wrong_kind = true;
+        release_image(c);
+        start_upload(c, NULL, 0);
+    } else if (c->uploading) {
+        c->wrong_kind = true;
+    } else {
+        want_image(c, IMAGE_PACKED);
+    }
 }
 
 /* --- what the first stage says -----------------------------------------------------------------
@@ -246,15 +302,13 @@ static void on_mark(struct connection *c, const char *line)
         c->spoke = true;
         asking_wipe(c);
         c->state = WAITING_FOR_UP;
-        if (c->image_ready && !c->method->eager)
-            start_upload(c, image_best());
-    } else if (starts_with(line, "RAW", &rest)) {
-        start_upload(c, image_plain());
-    } else if (starts_with(line, "ARCH", &rest)) {
-        connection_fail(c, MITO_E_ARCH,
-                        "no image for that kind of machine: it is '%s', this program is built "
-                        "for %s",
-                        rest, first_stage_kind);
+        if (c->have_image && !c->begun)
+            start_upload(c, c->image_data, c->image_size);
+    } else if (starts_with(line, "RAW", &rest) && c->form != IMAGE_PLAIN) {
+        want_image(c, IMAGE_PLAIN);
+    } else if (starts_with(line, "ARCH", &rest) && !c->other_kind) {
+        c->other_kind = true;
+        change_kind(c, rest);
     } else if (starts_with(line, "PLACE", &rest)) {
         connection_fail(
             c, MITO_E_NO_PLACE,
@@ -441,6 +495,7 @@ static void on_process_exit(void *arg)
 static void on_id(void *arg, uint32_t id)
 {
     struct connection *c = arg;
+    struct mito_router *r = c->router;
 
     c->id = id;
     c->state = c->method->direct ? WAITING_FOR_UP : WAITING_FOR_SHELL;
@@ -453,15 +508,14 @@ static void on_id(void *arg, uint32_t id)
         connection_fail(c, MITO_E_DEAD, "no context id to be had from the master");
         return;
     }
+    c->kind = kind_guess(c->name);
     if (!c->method->direct) {
-        c->image_wait = (struct image_wait){.ready = on_image_ready, .arg = c};
-        if (image_acquire(c->router, &c->image_wait) < 0) {
-            connection_fail(c, mito_error_code(), "%s", mito_error());
-            return;
-        }
-        c->image_acquired = true;
+        if (!image_there(r, c->kind))
+            c->kind = kind_own;
+        want_image(c, IMAGE_PACKED);
     }
-    if (connection_launch(c, on_ready, on_out_ready, on_stderr, on_process_exit) < 0)
+    if (c->state != FAILED &&
+        connection_launch(c, on_ready, on_out_ready, on_stderr, on_process_exit) < 0)
         connection_fail(c, mito_error_code(), "%s", mito_error());
 }
 
@@ -473,9 +527,9 @@ void connection_start(struct mito_router *r, const struct method *m, void *optio
     struct error e;
     uint32_t id;
 
-    if (c == NULL || r->ending) {
-        error_fill(&e, c == NULL ? MITO_E_NOMEM : MITO_E_DEAD, "%s: %s", m->name,
-                   c == NULL ? "out of memory" : "the router is shutting down");
+    if (c == NULL || r->ending || image_start(r) < 0) {
+        error_fill(&e, r->ending ? MITO_E_DEAD : MITO_E_NOMEM, "%s: %s", m->name,
+                   r->ending ? "the router is shutting down" : "out of memory");
         free(c);
         options_free(m, options);
         done(arg, NULL, &e);

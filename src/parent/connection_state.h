@@ -37,8 +37,15 @@ struct connection {
     bool spoke; /* the first stage did */
     struct id_wait id_wait;
     struct id_range ids; /* given to it */
-    struct image_wait image_wait;
-    bool image_acquired, image_ready;
+    int kind;            /* of machine, as far as is known */
+    struct image_user image;
+    enum image_form form;
+    bool have_image; /* image_data may be sent */
+    bool begun;      /* something was, or is being, sent */
+    bool other_kind; /* it said that it is one */
+    bool wrong_kind; /* what is being sent is for another kind: the right one follows */
+    const uint8_t *image_data;
+    size_t image_size;
     struct process process;
     bool started;
     int fd, out_fd; /* its output, its input: the same one unless sudo wants it otherwise */
@@ -56,8 +63,8 @@ struct connection {
     bool asked_on_tty;
     bool typed;        /* the password was */
     struct buf header; /* of the image being sent */
-    struct image_form upload;
-    size_t uploaded; /* of header and image together */
+    const uint8_t *upload;
+    size_t upload_size, uploaded; /* of header and image together */
     bool uploading;
     struct timer timeout, kill_timer;
     struct neighbour *neighbour;

@@ -1,27 +1,7 @@
 #include "parent/first_stage.h"
 
 #include "child/config.h"
-
-#if defined(__x86_64__)
-#define KIND         "x86_64"
-#define KIND_PATTERN "x86_64|amd64"
-#elif defined(__aarch64__)
-#define KIND         "aarch64"
-#define KIND_PATTERN "aarch64|arm64"
-#elif defined(__i386__)
-#define KIND         "i386"
-#define KIND_PATTERN "i?86|x86_64|amd64"
-#elif defined(__arm__)
-#define KIND         "armv7"
-#define KIND_PATTERN "armv7*|armv8*|aarch64"
-#elif defined(__riscv) && __riscv_xlen == 64
-#define KIND         "riscv64"
-#define KIND_PATTERN "riscv64"
-#else
-#error "this kind of machine has no row here yet"
-#endif
-
-const char first_stage_kind[] = KIND;
+#include "parent/kind.h"
 
 /* Where an executable may be put for the moment of starting it: memory first. A place will do when
  * a directory can be made there that nobody else has, and when what is in it can be executed (an
@@ -34,10 +14,15 @@ const char first_stage_kind[] = KIND;
  * pipe: nobody may have the file open for writing when it is started. Without /proc the file keeps
  * its name, and the image removes it (third argument); a lost connection must not end the shell
  * before it has done so, hence the trap (not ignored: the image would inherit that). */
-static const char script[] =
+static const char beginning[] =
     "trap : HUP PIPE; u=$(uname -m); say() { echo \"" FIRST_STAGE_MARK "$*\"; }; "
-    "case $u in " KIND_PATTERN ") ;; *) say ARCH $u; exit 69;; esac; "
-    "get() { head -c $1 2>/dev/null || dd bs=1 count=$1 2>/dev/null; }; "
+    "get() { head -c $1 2>/dev/null || dd bs=1 count=$1 2>/dev/null; }; ";
+
+/* What is said, and done, when the machine is of another kind. */
+static const char other_kind[] = "say ARCH $u";
+static const char throw_away[] = "; read -r k n; get $n >/dev/null";
+
+static const char rest[] =
     "m=; t=; for d in \"$XDG_RUNTIME_DIR\" /dev/shm /run /tmp /var/tmp \"$HOME\" .; do "
     "[ -d \"$d\" ] || continue; m=$d/.mitosis-$$; f=$m/image; "
     "if (umask 077; mkdir \"$m\") 2>/dev/null; then "
@@ -55,10 +40,12 @@ static const char script[] =
     "{ rm -rf \"$m\"; say WRITE \"$d\"; exit 74; }; "
     "exec 9>&-; exec \"$p\" " CHILD_ARGUMENT " ";
 
-int first_stage_command(struct buf *out, const char *config)
+int first_stage_command(struct buf *out, const char *config, int kind, bool eager)
 {
-    if (buf_str(out, "exec sh -c '") < 0 || buf_str(out, script) < 0 || buf_str(out, config) < 0 ||
-        buf_str(out, " ${m:+\"$m\"}'") < 0)
+    if (buf_str(out, "exec sh -c '") < 0 || buf_str(out, beginning) < 0 ||
+        buf_printf(out, "case $u in %s) ;; *) %s%s;; esac; ", kinds[kind].machines, other_kind,
+                   eager ? throw_away : "") < 0 ||
+        buf_str(out, rest) < 0 || buf_str(out, config) < 0 || buf_str(out, " ${m:+\"$m\"}'") < 0)
         return -1;
     return buf_byte(out, 0);
 }

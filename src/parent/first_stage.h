@@ -7,7 +7,8 @@
  *     MITO_000 KIND     a shell is there, on that kind of machine (uname -m); it waits for
  *                       "gz SIZE\n" or "raw SIZE\n" and so many bytes
  *     MITO_RAW          no gzip here: send it plain
- *     MITO_ARCH KIND    that kind of machine cannot run the image
+ *     MITO_ARCH KIND    it is not that kind of machine but this one: an image that is being sent
+ *                       already is thrown away, another one is wanted
  *     MITO_PLACE WHAT   no place for the image; WHAT was tried
  *     MITO_WRITE PLACE  the image could not be written there
  *     MITO_002          (said by the image itself) up; frames follow
@@ -15,14 +16,15 @@
 #ifndef PARENT_FIRST_STAGE_H
 #define PARENT_FIRST_STAGE_H
 
+#include <stdbool.h>
+
 #include "base/buf.h"
 
 #define FIRST_STAGE_MARK "MITO_"
 
-/* What uname -m says where this program's image runs, for people. */
-extern const char first_stage_kind[];
-
-/* The line. `config` is a word from child_config_encode(). */
-int first_stage_command(struct buf *out, const char *config);
+/* The line. `config` is a word from child_config_encode(); `kind` (kind.h) is that of the image
+ * which comes unless ARCH is said; eager: it is being sent already, and there is an end to wait
+ * for. */
+int first_stage_command(struct buf *out, const char *config, int kind, bool eager);
 
 #endif

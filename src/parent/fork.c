@@ -10,6 +10,7 @@
 #include "core/router.h"
 #include "parent/image.h"
 #include "parent/method.h"
+#include "parent/modules.h"
 
 enum { TRIES = 100 }; /* ms that another thread may take to print something */
 
@@ -47,6 +48,7 @@ int forking_start(struct mito_router *r, const char *config, int in_fd, int out_
         __fpurge(stdout); /* it is printed by the other one */
         block_after_fork();
         image_after_fork();
+        modules_after_fork();
         router_after_fork(r);
         child_become(config, in_fd, out_fd, err_fd);
     }

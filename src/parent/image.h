@@ -1,7 +1,12 @@
-/* The image that is sent to bare targets: our own executable, as it is and compressed.
+/* The images that are sent to bare targets, by kind of machine: as they are (plain) and compressed
+ * (packed).
  *
- * Compressed by gzip(1) of this machine, run once as a process: no compressor rides along in every
- * image for the sake of the few contexts that ever need one. Without gzip the image goes as it is.
+ * That of our own kind is our own executable. Others, and also that one when ours cannot run
+ * elsewhere, are bound to the executable (bundle.h); a context that has none asks its parent
+ * (modules.h) and checks what comes against the hash that it was given by its own parents.
+ *
+ * What is missing of the two forms is made by gzip(1) of this machine, run as a process: no
+ * compressor rides along in every image for the sake of the few contexts that ever need one.
  * Kept while a connection needs it. Lock held. */
 #ifndef PARENT_IMAGE_H
 #define PARENT_IMAGE_H
@@ -14,24 +19,30 @@
 
 struct mito_router;
 
-struct image_form {
-    const uint8_t *data;
-    size_t size;
-    bool compressed;
-};
+enum image_form { IMAGE_PACKED, IMAGE_PLAIN };
 
-struct image_wait {
+/* A user of one form of one image. Zero-initialised it is nobody's. */
+struct image_user {
     struct list link;
-    void (*ready)(void *arg); /* image_best works from now on */
+    /* size 0: it could not be had, for the reason `why`. The data stay until image_release(). */
+    void (*ready)(void *arg, const uint8_t *data, size_t size, const char *why);
     void *arg;
+    struct image *image;
     bool waiting;
 };
 
-/* Counts a user; ready is called from the broker's loop, or never when it fails (-1). */
-int image_acquire(struct mito_router *r, struct image_wait *w);
-void image_release(struct mito_router *r, struct image_wait *w);
-struct image_form image_best(void); /* compressed if that could be done */
-struct image_form image_plain(void);
+/* Is there, as far as is known, one of that kind? */
+bool image_there(struct mito_router *r, int kind);
+/* ready is called from the broker's loop, once. -1 with an error when it never will be. */
+int image_acquire(struct mito_router *r, struct image_user *u, int kind, enum image_form form);
+void image_release(struct mito_router *r, struct image_user *u);
+/* "x86_64, aarch64": the kinds that are there. Returns out. */
+const char *image_kinds(struct mito_router *r, char *out, size_t size);
+/* What children are told of the images that there are besides their own: KIND:SHA256 of the packed
+ * form, joined by '+'. Borrowed; empty when there are none. */
+const char *image_hashes(struct mito_router *r);
+/* From now on images are given to the contexts below that ask for them. */
+int image_start(struct mito_router *r);
 /* In a process that was just forked: nobody uses it here yet. */
 void image_after_fork(void);
 

@@ -44,6 +44,7 @@ static int build_config(struct connection *c, struct buf *out, struct buf *title
     config.router.ids = c->ids = ids_spare_block(r);
     if (o->debug && config.router.log_level < MITO_DEBUG)
         config.router.log_level = MITO_DEBUG;
+    snprintf(config.images, sizeof config.images, "%s", image_hashes(r));
     char who[100];
     default_title(who, sizeof who);
     snprintf(config.title, sizeof config.title, "mitosis:%.100s",
@@ -76,7 +77,7 @@ static int build_command(struct connection *c, struct argv *argv, char *path, si
         argv_add(argv, (char *)config.data);
         return argv_done(argv);
     }
-    if (first_stage_command(&line, (char *)config.data) < 0 ||
+    if (first_stage_command(&line, (char *)config.data, c->kind, c->method->eager) < 0 ||
         c->method->command(c->options, (char *)line.data, argv) < 0)
         return -1;
     snprintf(path, path_size, "%s", argv->words[0]);

@@ -8,6 +8,7 @@
 
 #include "base/buf.h"
 #include "parent/first_stage.h"
+#include "parent/kind.h"
 
 #define CONFIG "id=7,parents=0:1,title=mitosis:user@host:1%20x,name=ssh.db1"
 
@@ -16,7 +17,7 @@ static struct buf line;
 static int make(void **state)
 {
     (void)state;
-    return first_stage_command(&line, CONFIG);
+    return first_stage_command(&line, CONFIG, kind_own, true);
 }
 
 static int drop(void **state)

@@ -1,0 +1,382 @@
+#include "parent/modules.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/text.h"
+#include "core/context.h"
+#include "wire/pickle.h"
+
+enum { NAME_MAX_LENGTH = 255 };
+
+struct module {
+    struct list link; /* kept: the last used one at the end; or asked for */
+    char *name;
+    struct buf payload;  /* of its LOAD_MODULE, once it is kept */
+    struct list waiting; /* of struct module_wait; and, by their ids, the children: */
+    uint32_t *askers;
+    size_t asker_count;
+};
+
+static struct {
+    struct list providers, kept, asked;
+    size_t bytes, count; /* of those that are kept */
+    struct handle get, load, forward;
+} registry = {.providers = {&registry.providers, &registry.providers},
+              .kept = {&registry.kept, &registry.kept},
+              .asked = {&registry.asked, &registry.asked}};
+
+/* --- the cache ---------------------------------------------------------------------------------
+ */
+
+static struct module *find(struct list *in, const char *name)
+{
+    struct module *m;
+
+    list_each(m, in, link)
+    {
+        if (strcmp(m->name, name) == 0)
+            return m;
+    }
+    return NULL;
+}
+
+static struct module *module_new(const char *name)
+{
+    struct module *m = calloc(1, sizeof *m);
+
+    if (m != NULL)
+        m->name = strdup(name);
+    if (m == NULL || m->name == NULL) {
+        free(m);
+        error_nomem();
+        return NULL;
+    }
+    list_init(&m->link);
+    list_init(&m->waiting);
+    return m;
+}
+
+static void module_free(struct module *m)
+{
+    list_remove(&m->link);
+    buf_free(&m->payload);
+    free(m->askers);
+    free(m->name);
+    free(m);
+}
+
+static void keep(struct module *m)
+{
+    list_append(&registry.kept, &m->link);
+    registry.bytes += m->payload.length;
+    registry.count++;
+    while (registry.bytes > MODULES_BYTES || registry.count > MODULES_COUNT) {
+        struct module *oldest = list_first(&registry.kept, struct module, link);
+        registry.bytes -= oldest->payload.length;
+        registry.count--;
+        module_free(oldest);
+    }
+}
+
+static struct module *find_kept(const char *name)
+{
+    struct module *m = find(&registry.kept, name);
+
+    if (m != NULL) {
+        list_remove(&m->link);
+        list_append(&registry.kept, &m->link);
+    }
+    return m;
+}
+
+/* --- giving ------------------------------------------------------------------------------------
+ */
+
+static int missing_payload(struct buf *out, const char *name)
+{
+    if (pickle_begin(out) < 0 || pickle_tuple_open(out) < 0 ||
+        pickle_str(out, name, strlen(name)) < 0 || pickle_none(out) < 0 || pickle_none(out) < 0 ||
+        pickle_none(out) < 0 || pickle_tuple_open(out) < 0 || pickle_tuple_close(out) < 0 ||
+        pickle_tuple_close(out) < 0)
+        return -1;
+    return pickle_end(out);
+}
+
+static void send_module(struct mito_router *r, uint32_t to, const struct buf *payload)
+{
+    struct frame f = {.dst_id = to, .handle = HANDLE_LOAD_MODULE};
+
+    if (map_get(&r->routes, to) != NULL &&
+        router_send(r, &f, payload->data, payload->length, false) < 0)
+        log_locked(r, MITO_WARNING, "modules", "to context %u: %s", to, mito_error());
+}
+
+static void send_missing(struct mito_router *r, uint32_t to, const char *name)
+{
+    AUTO_BUF payload = {0};
+
+    if (missing_payload(&payload, name) == 0)
+        send_module(r, to, &payload);
+}
+
+/* payload NULL: there is none. The module is not in a list, and stays where it is. */
+static void give(struct mito_router *r, struct module *m, const struct buf *payload)
+{
+    for (size_t i = 0; i < m->asker_count; i++) {
+        if (payload != NULL)
+            send_module(r, m->askers[i], payload);
+        else
+            send_missing(r, m->askers[i], m->name);
+    }
+    m->asker_count = 0;
+    while (!list_empty(&m->waiting)) {
+        struct module_wait *w = list_first(&m->waiting, struct module_wait, link);
+        list_remove(&w->link);
+        w->ready(w->arg, payload);
+    }
+}
+
+void modules_found(struct mito_router *r, const char *name, struct buf *payload)
+{
+    struct module *m = find(&registry.asked, name), *old = find_kept(name);
+
+    if (m == NULL && (old != NULL || (m = module_new(name)) == NULL)) {
+        buf_free(payload);
+        return;
+    }
+    list_remove(&m->link);
+    m->payload = *payload;
+    *payload = (struct buf){0};
+    give(r, m, &m->payload);
+    keep(m);
+}
+
+void modules_missing(struct mito_router *r, const char *name)
+{
+    struct module *m = find(&registry.asked, name);
+
+    if (m == NULL)
+        return;
+    list_remove(&m->link);
+    give(r, m, NULL);
+    module_free(m);
+}
+
+/* --- asking ------------------------------------------------------------------------------------
+ */
+
+static int ask_parent(struct mito_router *r, const char *name)
+{
+    struct frame f = {.handle = HANDLE_GET_MODULE};
+
+    if (r->parent == NULL || r->config.parent_count == 0)
+        return error_set(MITO_E_NO_FUNCTION, "no module '%s'", name);
+    f.dst_id = r->config.parent_ids[0];
+    return router_send(r, &f, name, strlen(name), false);
+}
+
+static void ask(struct mito_router *r, const char *name)
+{
+    struct module_provider *p;
+
+    list_each(p, &registry.providers, link)
+    {
+        if (p->provide(p, r, name))
+            return;
+    }
+    if (ask_parent(r, name) < 0)
+        modules_missing(r, name);
+}
+
+int modules_want(struct mito_router *r, const char *name, struct module_wait *w)
+{
+    struct module *m = find_kept(name);
+
+    list_init(&w->link);
+    if (m != NULL) {
+        w->ready(w->arg, &m->payload);
+        return 0;
+    }
+    m = find(&registry.asked, name);
+    if (m != NULL) {
+        list_append(&m->waiting, &w->link);
+        return 0;
+    }
+    m = module_new(name);
+    if (m == NULL)
+        return -1;
+    list_append(&registry.asked, &m->link);
+    list_append(&m->waiting, &w->link);
+    ask(r, m->name);
+    return 0;
+}
+
+void modules_unwant(struct module_wait *w)
+{
+    if (w->link.next != NULL)
+        list_remove(&w->link);
+}
+
+static size_t waited_by(uint32_t id, const struct module *there, bool *already)
+{
+    struct module *m;
+    size_t count = 0;
+
+    *already = false;
+    list_each(m, &registry.asked, link)
+    {
+        for (size_t i = 0; i < m->asker_count; i++) {
+            count += m->askers[i] == id;
+            *already |= m->askers[i] == id && m == there;
+        }
+    }
+    return count;
+}
+
+/* A child of ours asks for what we do not have. -1: it cannot wait for it. */
+static int child_asks(struct mito_router *r, uint32_t id, const char *name)
+{
+    struct module *m = find(&registry.asked, name);
+    bool is_new = m == NULL, already;
+
+    if (waited_by(id, m, &already) >= MODULES_WAITED)
+        return -1;
+    if (already)
+        return 0;
+    if (is_new && (m = module_new(name)) == NULL)
+        return -1;
+    uint32_t *askers = realloc(m->askers, (m->asker_count + 1) * sizeof *askers);
+    if (askers == NULL) {
+        if (is_new)
+            module_free(m);
+        return -1;
+    }
+    m->askers = askers;
+    m->askers[m->asker_count++] = id;
+    if (is_new) {
+        list_append(&registry.asked, &m->link);
+        ask(r, m->name);
+    }
+    return 0;
+}
+
+/* --- messages ----------------------------------------------------------------------------------
+ */
+
+/* A name: printable, and not too long. NULL otherwise. */
+static char *name_of(const uint8_t *data, size_t length)
+{
+    if (length == 0 || length > NAME_MAX_LENGTH)
+        return NULL;
+    for (size_t i = 0; i < length; i++) {
+        if (data[i] < ' ' || data[i] == 0x7f)
+            return NULL;
+    }
+    return strndup((const char *)data, length);
+}
+
+static void on_get(struct handle *h, struct neighbour *from, struct message *m)
+{
+    struct mito_router *r = h->arg;
+    char *name = message_is_dead(m) ? NULL : name_of(m->data, m->frame.length);
+
+    if (name != NULL) {
+        const struct module *kept = find_kept(name);
+        if (kept != NULL)
+            send_module(r, from->id, &kept->payload);
+        else if (child_asks(r, from->id, name) < 0)
+            send_missing(r, from->id, name);
+    }
+    free(name);
+    message_free(m);
+}
+
+/* The name that a LOAD_MODULE is about; *missing: there is none of that name. NULL: malformed. */
+static char *name_in(const struct message *m, bool *missing)
+{
+    struct mito_value *v = pickle_load_in_place(m->data, m->frame.length);
+    size_t length;
+    const char *text = mito_value_str(mito_value_item(v, 0), &length);
+    char *name = NULL;
+
+    if (text != NULL && mito_value_length(v) == 5) {
+        *missing = mito_value_type(mito_value_item(v, 3)) == MITO_NONE;
+        name = name_of((const uint8_t *)text, length);
+    }
+    mito_value_free(v);
+    return name;
+}
+
+static void on_load(struct handle *h, struct neighbour *from, struct message *m)
+{
+    struct mito_router *r = h->arg;
+    bool missing = false;
+    char *name =
+        from != NULL && from->is_parent && !message_is_dead(m) ? name_in(m, &missing) : NULL;
+    struct buf payload = {0};
+
+    if (name != NULL && missing)
+        modules_missing(r, name);
+    else if (name != NULL && buf_append(&payload, m->data, m->frame.length) == 0)
+        modules_found(r, name, &payload);
+    free(name);
+    message_free(m);
+}
+
+/* "id NUL name": whoever has that id, below us, needs it, and we have it. */
+static void on_forward(struct handle *h, struct neighbour *from, struct message *m)
+{
+    struct mito_router *r = h->arg;
+    const uint8_t *nul = memchr(m->data, 0, m->frame.length);
+    uint32_t id;
+    char *name = NULL;
+
+    if (from != NULL && from->is_parent && !message_is_dead(m) && nul != NULL &&
+        text_to_u32((const char *)m->data, (size_t)(nul - m->data), UINT32_MAX, &id))
+        name = name_of(nul + 1, m->frame.length - (size_t)(nul + 1 - m->data));
+    const struct module *kept = name != NULL ? find_kept(name) : NULL;
+    struct neighbour *next = kept != NULL ? map_get(&r->routes, id) : NULL;
+    if (next != NULL && !next->is_parent) {
+        struct frame f = {.dst_id = next->id, .handle = HANDLE_FORWARD_MODULE};
+        send_module(r, next->id, &kept->payload);
+        if (next->id != id)
+            router_send(r, &f, m->data, m->frame.length, false);
+    }
+    free(name);
+    message_free(m);
+}
+
+/* --- start -------------------------------------------------------------------------------------
+ */
+
+void modules_add_provider(struct module_provider *p)
+{
+    if (p->link.next == NULL)
+        list_append(&registry.providers, &p->link);
+}
+
+int modules_start(struct mito_router *r)
+{
+    if (map_get(&r->handles, HANDLE_GET_MODULE) == &registry.get)
+        return 0;
+    while (!list_empty(&registry.asked)) /* by nobody that is still there */
+        module_free(list_first(&registry.asked, struct module, link));
+    if (handle_add(r, &registry.get, HANDLE_GET_MODULE, POLICY_CHILD, NULL, on_get, r) < 0)
+        return -1;
+    if (r->config.parent_count == 0)
+        return 0;
+    if (handle_add(r, &registry.load, HANDLE_LOAD_MODULE, POLICY_PARENT_AUTHORITY, NULL, on_load,
+                   r) < 0 ||
+        handle_add(r, &registry.forward, HANDLE_FORWARD_MODULE, POLICY_PARENT_AUTHORITY, NULL,
+                   on_forward, r) < 0) {
+        handle_remove(r, &registry.get);
+        return -1;
+    }
+    return 0;
+}
+
+void modules_after_fork(void)
+{
+    list_init(&registry.asked);
+}
