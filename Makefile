@@ -23,7 +23,7 @@ MUSL_GCC     := musl-gcc
 BINUTILS     := # prefix of ar, ld, nm, objcopy: aarch64-linux-gnu-
 JOBS         := $(shell nproc 2>/dev/null || echo 2)
 FUZZ_SECONDS := 60
-TEST_TIMEOUT := 180
+TEST_TIMEOUT := 300
 TESTS        := *
 
 VERSION := $(shell sed -n 's/^\#define MITO_VERSION "\(.*\)"$$/\1/p' include/mitosis.h)

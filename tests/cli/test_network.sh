@@ -23,7 +23,7 @@ exec '$HOSTS/net-exec' '$NET' m '$BUILD/mitosis' "\$@"
 END
 chmod 755 "$WORK/in-m"
 MITOSIS=$WORK/in-m
-CONFIG="ssh_arg=-F&ssh_arg=${NET//\//%2F}%2Fssh_config"
+CONFIG="connect_timeout=120&ssh_arg=-F&ssh_arg=${NET//\//%2F}%2Fssh_config"
 
 # What our program left on the hosts, whose files and processes are this machine's: files,
 # processes, and connections of each host.
@@ -85,7 +85,7 @@ ssh_configuration() {
         printf '    ControlMaster auto\n    ControlPath %s/control\n    ControlPersist 3\n' "$NET"
         sed -e '/ControlMaster/d' -e '/ControlPath/d' "$NET/ssh_config"
     } >"$NET/jump_config"
-    local config="ssh_arg=-F&ssh_arg=${NET//\//%2F}%2Fjump_config"
+    local config="connect_timeout=120&ssh_arg=-F&ssh_arg=${NET//\//%2F}%2Fjump_config"
     mitosis run -H "ssh:jumped?$config" --no-prefix -- hostname
     expect 0 h2 ""
     mitosis run -H "ssh:shared?$config" --no-prefix -- hostname
