@@ -45,20 +45,36 @@ static int start_making(struct image *i);
 /* --- what is bound to the executable -----------------------------------------------------------
  */
 
+static int open_executable(void)
+{
+    int fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+
+    return fd < 0 || fd_move_up(&fd, 3) < 0 ? -1 : fd;
+}
+
+/* The table; its descriptor is closed. */
 static const struct bundle *bound(void)
 {
     static struct bundle bundle;
     static bool looked;
 
-    if (looked)
-        return &bundle;
-    looked = true;
-    int fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
-    if (fd < 0 || fd_move_away(&fd) < 0 || bundle_open(&bundle, fd) < 0 || bundle.count == 0) {
-        bundle.count = 0;
-        fd_close(&fd);
+    if (!looked) {
+        AUTO_FD fd = open_executable();
+        if (fd < 0 || bundle_open(&bundle, fd) < 0)
+            bundle.count = 0;
     }
+    looked = true;
     return &bundle;
+}
+
+static int read_bound(const struct bundle_image *image, struct buf *out)
+{
+    AUTO_FD fd = open_executable();
+    struct bundle opened = {.fd = fd};
+
+    if (fd < 0)
+        return error_errno("opening our own executable");
+    return bundle_read(&opened, image, out);
 }
 
 /* --- hashes ------------------------------------------------------------------------------------
@@ -84,7 +100,7 @@ static void list_hashes(char *out, size_t size)
     for (uint32_t i = 0; i < b->count; i++) {
         AUTO_BUF data = {0};
         size_t length = strlen(out);
-        if (bundle_read(b, &b->images[i], &data) == 0) {
+        if (read_bound(&b->images[i], &data) == 0) {
             hash_text(&data, hash);
             snprintf(out + length, size - length, "%s%s:%s", length > 0 ? "+" : "",
                      b->images[i].kind, hash);
@@ -323,9 +339,8 @@ static int start_making(struct image *i)
         return start_packing(i);
     if (source == PARENT)
         return ask_for(i);
-    if (source == OURSELVES
-            ? read_own(&i->data) < 0
-            : bundle_read(bound(), bundle_find(bound(), kinds[i->kind].name), &i->data) < 0)
+    if (source == OURSELVES ? read_own(&i->data) < 0
+                            : read_bound(bundle_find(bound(), kinds[i->kind].name), &i->data) < 0)
         return -1;
     be_ready_soon(i);
     return 0;
@@ -427,7 +442,7 @@ static bool provide(struct module_provider *p, struct mito_router *r, const char
     const struct bundle_image *image = k >= 0 ? bundle_find(bound(), kinds[k].name) : NULL;
     if (image == NULL)
         return false;
-    if (bundle_read(bound(), image, &data) == 0)
+    if (read_bound(image, &data) == 0)
         hash_text(&data, hash);
     if (data.length == 0 || strcmp(hash, dot + 1) != 0 ||
         module_payload(&payload, name, &data) < 0) {
