@@ -305,7 +305,12 @@ int mito_return_(struct mito_call *call, const void *signature, ...);
 
 /* Fails the call with a code of the program's own (MITO_E_USER and up, or any of ours) and a text.
  * Returns -1, so that a function can end with `return mito_fail(...)`. `call` may be NULL: then it
- * only sets this thread's error. */
+ * only sets this thread's error.
+ * `format`, here and for mito_log(): what printf(3) takes, of which %d %i %u %o %x %X %c %s %p %%
+ * with a width, the flags - and 0, a precision of %s, and all length modifiers of integers are
+ * there. There is no floating point (that alone would make every program that is sent 5 KB larger):
+ * format it with snprintf(3) and give it as %s. What is behind another conversion stays as it is.
+ */
 int mito_fail(struct mito_call *call, int code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
@@ -764,7 +769,8 @@ int mito_select_fd(struct mito_select *select); /* as mito_receiver_fd */
 /* ------------------------------------------------------------------------------------------- */
 
 /* Makes a log record; in a child it travels to the master. Never blocks, never fails: when the
- * bounded queue is full, records are counted and the count is logged. */
+ * bounded queue is full, records are counted and the count is logged. `format` as for mito_fail().
+ */
 void mito_log(struct mito_router *router, enum mito_level level, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 

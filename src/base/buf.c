@@ -2,12 +2,12 @@
 #include "base/buf.h"
 
 #include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/block.h"
 #include "base/err.h"
+#include "base/format.h"
 
 void buf_free(struct buf *b)
 {
@@ -63,15 +63,13 @@ int buf_printf(struct buf *b, const char *format, ...)
         size_t room = b->capacity - b->length;
         va_list ap;
         va_start(ap, format);
-        int n = vsnprintf(room > 0 ? (char *)b->data + b->length : NULL, room, format, ap);
+        size_t n = format_va(room > 0 ? (char *)b->data + b->length : NULL, room, format, ap);
         va_end(ap);
-        if (n < 0)
-            return error_set(MITO_E_NOMEM, "cannot format a text");
-        if ((size_t)n < room) { /* with the NUL that vsnprintf puts behind it */
-            b->length += (size_t)n;
+        if (n < room) { /* with the NUL that stands behind it */
+            b->length += n;
             return 0;
         }
-        if (buf_reserve(b, (size_t)n + 1) < 0)
+        if (buf_reserve(b, n + 1) < 0)
             return -1;
     }
 }

@@ -2,8 +2,9 @@
 #include "base/err.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
+
+#include "base/format.h"
 
 static __thread struct error last;
 
@@ -65,10 +66,8 @@ __attribute__((format(printf, 3, 0))) static void fill(struct error *e, int code
                                                        const char *format, va_list ap)
 {
     char text[ERROR_TEXT_MAX]; /* the arguments may point into e->text */
-    int n = vsnprintf(text, sizeof(text), format, ap);
-    if (n < 0)
-        text[0] = '\0';
-    else if ((size_t)n >= sizeof(text))
+    size_t n = format_va(text, sizeof(text), format, ap);
+    if (n >= sizeof(text))
         drop_partial_character(text);
     e->code = code;
     memcpy(e->text, text, sizeof(e->text));

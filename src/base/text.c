@@ -180,6 +180,16 @@ uint64_t text_number(const char **at)
     return n;
 }
 
+char *text_word(char **rest, const char *between)
+{
+    char *word;
+
+    do
+        word = strsep(rest, between);
+    while (word != NULL && *word == '\0');
+    return word;
+}
+
 const char *text_find(const void *in, size_t length, const char *word)
 {
     size_t size = strlen(word);

@@ -31,6 +31,9 @@ bool text_to_u32(const char *text, size_t length, uint32_t max, uint32_t *out);
  * UINT64_MAX when the number is larger. Here, as text_find, because libc's do more and weigh 2 KB
  * each in every image. */
 uint64_t text_number(const char **at);
+/* The next word of *rest, which it ends with a NUL, in front of one of the characters `between`;
+ * NULL when there is none. *rest is moved behind it. */
+char *text_word(char **rest, const char *between);
 /* Where `word` begins in the first `length` bytes of `in`; NULL when it does not. */
 const char *text_find(const void *in, size_t length, const char *word);
 

@@ -143,9 +143,7 @@ static bool parse_pair(struct child_config *c, const char *key, char *value)
 
 static bool parse_pairs(struct child_config *c, char *text)
 {
-    char *rest = NULL;
-
-    for (char *pair = strtok_r(text, ",", &rest); pair != NULL; pair = strtok_r(NULL, ",", &rest)) {
+    for (char *pair; (pair = text_word(&text, ",")) != NULL;) {
         char *value = strchr(pair, '=');
         if (value == NULL)
             return false;

@@ -3,7 +3,6 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -11,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/format.h"
 #include "base/text.h"
 #include "child/child.h"
 #include "core/context.h"
@@ -32,7 +32,7 @@ static int kill_children_of(const char *thread)
     char path[64], list[4096];
     int killed = 0;
 
-    snprintf(path, sizeof path, "/proc/self/task/%.16s/children", thread);
+    format_to(path, sizeof path, "/proc/self/task/%.16s/children", thread);
     AUTO_FD fd = open(path, O_RDONLY | O_CLOEXEC);
     ssize_t n = fd < 0 ? -1 : read(fd, list, sizeof list - 1);
     bool cut = n == (ssize_t)sizeof list - 1;

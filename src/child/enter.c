@@ -2,23 +2,31 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <grp.h>
 #include <sched.h>
 #include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/format.h"
 #include "base/text.h"
 #include "io/fd.h"
 
 enum { OUTPUT_MAX = 64 * 1024, PASSWD_MAX = 1024 * 1024, GROUPS_MAX = 64 };
+
+/* The system calls themselves. libc's functions make every thread do it, which takes 3 KB; who
+ * enters has no other thread yet. */
+#ifdef SYS_setuid32
+enum { SET_UID = SYS_setuid32, SET_GID = SYS_setgid32, SET_GROUPS = SYS_setgroups32 };
+#else
+enum { SET_UID = SYS_setuid, SET_GID = SYS_setgid, SET_GROUPS = SYS_setgroups };
+#endif
 
 /* --- whose namespaces ---------------------------------------------------------------------------
  */
@@ -154,8 +162,8 @@ static int open_namespace(int pid, const char *name)
     struct stat theirs, ours;
     int fd;
 
-    snprintf(path, sizeof path, "/proc/%d/ns/%s", pid, name);
-    snprintf(own, sizeof own, "/proc/self/ns/%s", name);
+    format_to(path, sizeof path, "/proc/%d/ns/%s", pid, name);
+    format_to(own, sizeof own, "/proc/self/ns/%s", name);
     if (stat(own, &ours) < 0)
         return NS_OURS;
     if (stat(path, &theirs) < 0)
@@ -175,7 +183,8 @@ static int join(const int *fds, int root_fd)
     }
     if (fchdir(root_fd) < 0 || chroot(".") < 0 || chdir("/") < 0)
         return error_errno("its root directory");
-    if (fds[0] >= 0 && (setgid(0) < 0 || setuid(0) < 0)) /* who we were is nobody there */
+    if (fds[0] >= 0 &&
+        (syscall(SET_GID, 0) < 0 || syscall(SET_UID, 0) < 0)) /* who we were is nobody there */
         return error_errno("setuid");
     return 0;
 }
@@ -200,7 +209,7 @@ static int enter_process(int pid)
     char path[64];
     int fds[COUNT], rc = -1;
 
-    snprintf(path, sizeof path, "/proc/%d/root", pid);
+    format_to(path, sizeof path, "/proc/%d/root", pid);
     int root_fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     int missing = errno;
     bool all = root_fd >= 0;
@@ -251,6 +260,11 @@ static int split(char *line, char **fields, int most)
     return n;
 }
 
+static uint64_t number_of(const char *field)
+{
+    return text_number(&field);
+}
+
 static bool is_member(char *list, const char *user)
 {
     for (char *name; (name = strsep(&list, ",")) != NULL;) {
@@ -271,17 +285,17 @@ static int set_groups(const char *user, gid_t own)
         char *next = (char *)text.data, *line, *f[4];
         while ((line = strsep(&next, "\n")) != NULL && count < GROUPS_MAX) {
             if (split(line, f, 4) == 4 && is_member(f[3], user))
-                groups[count++] = (gid_t)strtoul(f[2], NULL, 10);
+                groups[count++] = (gid_t)number_of(f[2]);
         }
     }
-    return setgroups(count, groups) < 0 ? error_errno("setgroups") : 0;
+    return syscall(SET_GROUPS, count, groups) < 0 ? error_errno("setgroups") : 0;
 }
 
 static int become(const char *user, uid_t uid, gid_t gid, const char *home)
 {
     if (set_groups(user, gid) < 0)
         return -1;
-    if (setgid(gid) < 0 || setuid(uid) < 0)
+    if (syscall(SET_GID, gid) < 0 || syscall(SET_UID, uid) < 0)
         return error_errno("setuid");
     prctl(PR_SET_DUMPABLE, 1L, 0L, 0L, 0L); /* else our own /proc/self is not ours to use */
     setenv("USER", user, 1);
@@ -305,8 +319,7 @@ static int become_user(const char *user)
     char *next = (char *)text.data, *line, *f[7];
     while ((line = strsep(&next, "\n")) != NULL) {
         if (split(line, f, 7) >= 6 && strcmp(f[0], user) == 0)
-            return become(user, (uid_t)strtoul(f[2], NULL, 10), (gid_t)strtoul(f[3], NULL, 10),
-                          f[5]);
+            return become(user, (uid_t)number_of(f[2]), (gid_t)number_of(f[3]), f[5]);
     }
     return error_set(MITO_E_NO_USER, "%s: no such user", user);
 }

@@ -3,7 +3,6 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -11,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/format.h"
 #include "child/child.h"
 #include "child/image.h"
 #include "core/context.h"
@@ -26,9 +26,9 @@ char child_image_hashes[IMAGE_HASHES_MAX];
 static void die(const char *step)
 {
     char text[ERROR_TEXT_MAX + 64];
-    int n = snprintf(text, sizeof text, "mitosis: child: %s: %s\n", step, mito_error());
+    size_t n = format_to(text, sizeof text, "mitosis: child: %s: %s\n", step, mito_error());
 
-    fd_write_all(2, text, (size_t)n < sizeof text ? (size_t)n : sizeof text - 1);
+    fd_write_all(2, text, n < sizeof text ? n : sizeof text - 1);
     _exit(70);
 }
 
@@ -56,7 +56,7 @@ static void remove_directory(const char *dir)
 {
     char path[4096];
 
-    if ((size_t)snprintf(path, sizeof path, "%s/image", dir) < sizeof path)
+    if (format_to(path, sizeof path, "%s/image", dir) < sizeof path)
         unlink(path);
     rmdir(dir);
 }

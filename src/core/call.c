@@ -1,10 +1,10 @@
 #include "core/call.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/format.h"
 #include "core/context.h"
 #include "wire/pickle.h"
 
@@ -198,8 +198,8 @@ struct mito_chain *mito_chain_new(struct mito_context *context)
         return NULL;
     }
     c->context = mito_context_ref(context);
-    snprintf(c->id, sizeof c->id, "chain-%u-%lu", context->router->config.id,
-             __atomic_add_fetch(&counter, 1, __ATOMIC_RELAXED));
+    format_to(c->id, sizeof c->id, "chain-%u-%lu", context->router->config.id,
+              __atomic_add_fetch(&counter, 1, __ATOMIC_RELAXED));
     return c;
 }
 

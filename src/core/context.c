@@ -1,9 +1,9 @@
 #include "core/context.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/format.h"
 #include "base/text.h"
 
 enum { NAME_SIZE = 100 }; /* a longer one is cut */
@@ -18,7 +18,7 @@ struct mito_context *context_intern(struct mito_router *r, uint32_t id, const ch
     if (name != NULL) /* it may be what a child said, and is part of errors that people read */
         text_escape_to(safe, sizeof safe, name, strlen(name));
     else
-        snprintf(safe, sizeof safe, id == 0 ? "master" : "context.%u", id);
+        format_to(safe, sizeof safe, id == 0 ? "master" : "context.%u", id);
     c = calloc(1, sizeof *c);
     if (c == NULL || (c->name = strdup(safe)) == NULL || map_set(&r->contexts, id, c) < 0) {
         if (c != NULL)

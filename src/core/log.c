@@ -2,11 +2,11 @@
  * own hands them to the program, so that a slow terminal or callback never holds up the broker. */
 #include <signal.h>
 #include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "base/format.h"
 #include "base/text.h"
 #include "core/context.h"
 #include "core/router.h"
@@ -151,9 +151,9 @@ static void enqueue(struct log_queue *q, enum mito_level level, uint32_t id, con
     pthread_cond_signal(&q->arrived);
     if (q->lost > 0) {
         char note[64];
-        int n = snprintf(note, sizeof note, "%lu records lost: they came too fast", q->lost);
+        size_t n = format_to(note, sizeof note, "%lu records lost: they came too fast", q->lost);
         q->lost = 0;
-        enqueue(q, MITO_WARNING, q->router->config.id, "master", "log", note, (size_t)n);
+        enqueue(q, MITO_WARNING, q->router->config.id, "master", "log", note, n);
     }
 }
 
@@ -242,11 +242,9 @@ static void log_va(struct mito_router *r, enum mito_level level, const char *log
                    const char *format, va_list ap)
 {
     char text[1024];
-    int n = vsnprintf(text, sizeof text, format, ap);
+    size_t n = format_va(text, sizeof text, format, ap);
 
-    if (n >= 0)
-        log_text(r, level, r->config.id, logger, text,
-                 (size_t)n < sizeof text ? (size_t)n : sizeof text - 1);
+    log_text(r, level, r->config.id, logger, text, n < sizeof text ? n : sizeof text - 1);
 }
 
 void log_locked(struct mito_router *r, enum mito_level level, const char *logger,
@@ -322,7 +320,7 @@ static void on_forward_log(struct handle *h, struct neighbour *from, struct mess
     (void)from;
     if (!message_is_dead(m) && second != NULL &&
         text_to_u32(first + 1, (size_t)(second - first - 1), 1000, &number)) {
-        snprintf(logger, sizeof logger, "%s", data);
+        format_to(logger, sizeof logger, "%s", data);
         log_lines(r, level_of_number(number), m->frame.src_id, logger, second + 1,
                   length - (size_t)(second + 1 - data));
     }

@@ -1,8 +1,8 @@
 /* What a user reads out of a received message. */
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/format.h"
 #include "base/text.h"
 #include "core/context.h"
 #include "core/receiver.h"
@@ -19,7 +19,7 @@ static int failed(struct mito_message *m)
         return -1; /* of our own making: it names what it is about */
     router_lock(m->router);
     struct mito_context *c = map_get(&m->router->contexts, m->src_id);
-    snprintf(name, sizeof name, "%s", c != NULL ? c->name : "unknown context");
+    format_to(name, sizeof name, "%s", c != NULL ? c->name : "unknown context");
     router_unlock(m->router);
     if (m->function != NULL)
         return error_prefix("%s: %s", name, m->function->name);

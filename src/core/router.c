@@ -1,12 +1,12 @@
 #include "core/router.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 
 #include "base/clock.h"
 #include "base/cond.h"
+#include "base/format.h"
 #include "core/context.h"
 
 /* --- life --------------------------------------------------------------------------------------
@@ -158,13 +158,13 @@ static void dispatch(struct mito_router *r, struct neighbour *from, struct messa
     char reason[128];
 
     if (h == NULL) {
-        snprintf(reason, sizeof reason, "context %u has no handle %u", r->config.id,
-                 m->frame.handle);
+        format_to(reason, sizeof reason, "context %u has no handle %u", r->config.id,
+                  m->frame.handle);
         undeliverable(r, m, reason);
     } else if (!policy_allows(r, h->policy, from, &m->frame) || !respondent_allows(r, h, from, m)) {
-        snprintf(reason, sizeof reason,
-                 "refused by policy: context %u has no authority over context %u (handle %u)",
-                 m->frame.auth_id, r->config.id, m->frame.handle);
+        format_to(reason, sizeof reason,
+                  "refused by policy: context %u has no authority over context %u (handle %u)",
+                  m->frame.auth_id, r->config.id, m->frame.handle);
         if (from != NULL)
             refuse(from, &m->frame, "refused by policy");
         undeliverable(r, m, reason);
@@ -276,8 +276,8 @@ static void forward(struct mito_router *r, struct neighbour *from, struct messag
     char reason[128];
 
     if (to == NULL || (to->is_parent && from->is_parent)) {
-        snprintf(reason, sizeof reason, "context %u is gone, or never was (said by context %u)",
-                 m->frame.dst_id, r->config.id);
+        format_to(reason, sizeof reason, "context %u is gone, or never was (said by context %u)",
+                  m->frame.dst_id, r->config.id);
         undeliverable(r, m, reason);
         return;
     }

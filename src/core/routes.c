@@ -1,8 +1,8 @@
 /* How the tree learns which contexts there are: ADD_ROUTE, DEL_ROUTE, DETACHING. */
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/format.h"
 #include "base/text.h"
 #include "core/context.h"
 #include "core/router.h"
@@ -35,9 +35,9 @@ static void send_route(struct mito_router *r, uint32_t dst_id, uint32_t handle, 
 {
     struct frame f = {.dst_id = dst_id, .handle = handle};
     char text[NAME_MAX_LENGTH + 16];
-    int length = snprintf(text, sizeof text, *name != '\0' ? "%u:%.99s" : "%u", id, name);
+    size_t length = format_to(text, sizeof text, *name != '\0' ? "%u:%.99s" : "%u", id, name);
 
-    router_send(r, &f, text, (size_t)length, false);
+    router_send(r, &f, text, length, false);
 }
 
 void routes_announce(struct mito_router *r, uint32_t id, const char *name)

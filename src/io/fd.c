@@ -126,7 +126,7 @@ void fd_close_on_fork(int keep)
 {
     struct rlimit limit = {.rlim_cur = OLD_KERNEL_FDS};
 
-    getrlimit(RLIMIT_NOFILE, &limit);
+    prlimit(0, RLIMIT_NOFILE, NULL, &limit);
     for (int fd = 3; (rlim_t)fd < limit.rlim_cur && fd < OLD_KERNEL_FDS; fd++) {
         int flags = fcntl(fd, F_GETFD);
         if (flags >= 0 && (flags & FD_CLOEXEC) && fd != keep)

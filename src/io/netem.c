@@ -33,7 +33,7 @@ int netem_parse(struct netem_config *config, const char *text)
     static const int64_t time_factors[] = {1, 1000, 1000000};
     static const char *const rates[] = {"bit", "kbit", "mbit", "gbit", NULL};
     static const int64_t rate_factors[] = {1, 1000, 1000000, 1000000000};
-    char copy[128], *rest = NULL;
+    char copy[128], *rest = copy;
 
     *config = (struct netem_config){0};
     if (text == NULL)
@@ -41,9 +41,8 @@ int netem_parse(struct netem_config *config, const char *text)
     if (strlen(text) >= sizeof copy)
         return error_set(MITO_E_INVALID, "MITOSIS_NETEM: too long");
     strcpy(copy, text);
-    for (char *word = strtok_r(copy, " ,", &rest); word != NULL;
-         word = strtok_r(NULL, " ,", &rest)) {
-        char *amount = strtok_r(NULL, " ,", &rest);
+    for (char *word; (word = text_word(&rest, " ,")) != NULL;) {
+        char *amount = text_word(&rest, " ,");
         int64_t value = -1;
         if (amount != NULL && strcmp(word, "delay") == 0)
             value = config->delay_us = quantity(amount, times, time_factors);

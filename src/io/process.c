@@ -4,7 +4,6 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <spawn.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -12,6 +11,7 @@
 
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/format.h"
 #include "io/fd.h"
 
 enum { LOOK_AGAIN = 10 /* ms */ };
@@ -158,11 +158,11 @@ void process_forget(struct process *p)
 const char *process_describe(int status, char *out, size_t size)
 {
     if (status == -1)
-        snprintf(out, size, "ended (its status was taken by somebody else)");
+        format_to(out, size, "ended (its status was taken by somebody else)");
     else if (WIFSIGNALED(status))
-        snprintf(out, size, "was killed by signal %d (%s)", WTERMSIG(status),
-                 strsignal(WTERMSIG(status)));
+        format_to(out, size, "was killed by signal %d (%s)", WTERMSIG(status),
+                  strsignal(WTERMSIG(status)));
     else
-        snprintf(out, size, "exited with status %d", WEXITSTATUS(status));
+        format_to(out, size, "exited with status %d", WEXITSTATUS(status));
     return out;
 }

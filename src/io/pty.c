@@ -2,15 +2,21 @@
 
 #include <fcntl.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
+#include <sys/syscall.h>
 #include <termios.h>
 #include <unistd.h>
 
 #include "base/err.h"
+#include "base/format.h"
 #include "io/fd.h"
 
-static int open_quiet(struct pty *pty)
+/* The other side, with echo off. Its name is made here, since libc's ptsname_r() brings printf. */
+static int open_other(struct pty *pty, unsigned number)
 {
     struct termios t;
+
+    format_to(pty->name, sizeof pty->name, "/dev/pts/%u", number);
     int fd = pty->other = open(pty->name, O_RDWR | O_NOCTTY | O_CLOEXEC);
 
     if (fd < 0 || fd_move_away(&pty->other) < 0 || tcgetattr(pty->other, &t) < 0)
@@ -23,12 +29,14 @@ static int open_quiet(struct pty *pty)
 
 int pty_open(struct pty *pty)
 {
+    unsigned number;
+
     pty->other = -1;
     pty->fd = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
     if (pty->fd < 0)
         return error_errno("posix_openpt");
     if (fd_move_away(&pty->fd) < 0 || grantpt(pty->fd) < 0 || unlockpt(pty->fd) < 0 ||
-        ptsname_r(pty->fd, pty->name, sizeof pty->name) != 0 || open_quiet(pty) < 0) {
+        syscall(SYS_ioctl, pty->fd, TIOCGPTN, &number) < 0 || open_other(pty, number) < 0) {
         error_errno("pty");
         pty_close(pty);
         return -1;

@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <poll.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -11,6 +10,7 @@
 
 #include "base/clock.h"
 #include "base/cond.h"
+#include "base/format.h"
 #include "io/fd.h"
 
 enum {
@@ -118,7 +118,7 @@ void stream_break(struct stream *s, int code, const char *format, ...)
     s->broken = true;
     va_start(ap, format);
     s->reason.code = code;
-    vsnprintf(s->reason.text, sizeof s->reason.text, format, ap);
+    format_va(s->reason.text, sizeof s->reason.text, format, ap);
     va_end(ap);
     forget_watches(s);
     if (s->out_is_socket)

@@ -6,13 +6,13 @@
  * our first stage has spoken nothing is ever typed: what asks then is not the program. */
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/format.h"
 #include "base/text.h"
 #include "io/fd.h"
 #include "parent/connection_state.h"
@@ -88,7 +88,7 @@ static bool is_the_program(const struct connection *c)
 {
     char path[64], exe[4096];
 
-    snprintf(path, sizeof path, "/proc/%d/exe", (int)c->process.pid);
+    format_to(path, sizeof path, "/proc/%d/exe", (int)c->process.pid);
     ssize_t n = readlink(path, exe, sizeof exe - 1);
     if (n < 0)
         return true;
@@ -107,7 +107,7 @@ static bool has_started_something(const struct connection *c)
 
     if (c->method->terminal != TERMINAL_ALWAYS || !is_the_program(c))
         return false;
-    snprintf(path, sizeof path, "/proc/%d/task/%d/children", pid, pid);
+    format_to(path, sizeof path, "/proc/%d/task/%d/children", pid, pid);
     AUTO_FD fd = open(path, O_RDONLY | O_CLOEXEC);
     return fd >= 0 && read(fd, &byte, 1) > 0;
 }

@@ -1,9 +1,9 @@
 /* Why a connection did not come up, in one sentence for people. All that the other side said is
  * hostile: it is shortened, and shown in a form that a terminal can bear. */
-#include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
 
+#include "base/format.h"
 #include "base/text.h"
 #include "parent/connection_state.h"
 
@@ -36,8 +36,8 @@ static const char *last_words(const struct connection *c, char *out, size_t size
     size_t skipped = text.length < size ? 0 : text.length - (size - 1); /* the end counts */
     while (skipped < text.length && (text.data[skipped] & 0xc0) == 0x80)
         skipped++;
-    snprintf(out, size, "%.*s", (int)(text.length - skipped),
-             text.length > 0 ? (char *)text.data + skipped : "");
+    format_to(out, size, "%.*s", (int)(text.length - skipped),
+              text.length > 0 ? (char *)text.data + skipped : "");
     return out;
 }
 
@@ -58,7 +58,7 @@ static void first_noise_line(const struct connection *c, char *out, size_t size)
         length++;
     if (length > 0)
         join_lines(&line, text + start, length);
-    snprintf(out, size, "%.*s", (int)line.length, line.length > 0 ? (char *)line.data : "");
+    format_to(out, size, "%.*s", (int)line.length, line.length > 0 ? (char *)line.data : "");
 }
 
 void connection_got_garbage(struct connection *c)

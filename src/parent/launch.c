@@ -1,9 +1,9 @@
 /* Starting the process of a connection. */
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "base/format.h"
 #include "child/config.h"
 #include "child/image.h"
 #include "io/fd.h"
@@ -19,10 +19,10 @@ static void default_title(char *out, size_t size)
     const char *user = getenv("LOGNAME");
 
     gethostname(host, sizeof host - 1);
-    snprintf(number, sizeof number, "%u", (unsigned)geteuid());
+    format_to(number, sizeof number, "%u", (unsigned)geteuid());
     if (user == NULL || geteuid() == 0)
         user = geteuid() == 0 ? "root" : number;
-    snprintf(out, size, "%.30s@%s:%d", user, host, (int)getpid());
+    format_to(out, size, "%.30s@%s:%d", user, host, (int)getpid());
 }
 
 static int build_config(struct connection *c, struct buf *out, struct buf *title)
@@ -47,9 +47,9 @@ static int build_config(struct connection *c, struct buf *out, struct buf *title
     snprintf(config.images, sizeof config.images, "%s", image_hashes(r));
     char who[100];
     default_title(who, sizeof who);
-    snprintf(config.title, sizeof config.title, "mitosis:%.100s",
-             o->remote_name != NULL ? o->remote_name : who);
-    snprintf(config.name, sizeof config.name, "%.30s", c->name);
+    format_to(config.title, sizeof config.title, "mitosis:%.100s",
+              o->remote_name != NULL ? o->remote_name : who);
+    format_to(config.name, sizeof config.name, "%.30s", c->name);
     int rc = (c->method->enter != NULL && c->method->enter(o, &config.enter) < 0) ||
              child_config_encode(out, &config) < 0 || buf_byte(out, 0) < 0 ||
              buf_str(title, config.title) < 0 || buf_byte(title, 0) < 0;
@@ -71,7 +71,7 @@ static int build_command(struct connection *c, struct argv *argv, char *path, si
         if (child_image_fd < 0 && !c->method->forks)
             return error_set(MITO_E_SYSTEM, "cannot read our own executable (is /proc mounted? was "
                                             "mito_start() called?)");
-        snprintf(path, path_size, "/proc/self/fd/%d", child_image_fd);
+        format_to(path, path_size, "/proc/self/fd/%d", child_image_fd);
         argv_add(argv, (char *)title.data);
         argv_add(argv, CHILD_ARGUMENT);
         argv_add(argv, (char *)config.data);
@@ -80,7 +80,7 @@ static int build_command(struct connection *c, struct argv *argv, char *path, si
     if (first_stage_command(&line, (char *)config.data, c->kind, c->method->eager) < 0 ||
         c->method->command(c->options, (char *)line.data, argv) < 0)
         return -1;
-    snprintf(path, path_size, "%s", argv->words[0]);
+    format_to(path, path_size, "%s", argv->words[0]);
     return 0;
 }
 

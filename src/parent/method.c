@@ -1,9 +1,9 @@
 #include "parent/method.h"
 
-#include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "base/format.h"
 
 /* One row per connection method. */
 static const struct method *const methods[] = {
@@ -42,20 +42,12 @@ void argv_add(struct argv *a, const char *word)
         a->count++;
 }
 
-void argv_addf(struct argv *a, const char *format, ...)
+void argv_add_number(struct argv *a, const char *option, int number)
 {
-    va_list ap;
-    char *word = NULL;
+    char word[64];
 
-    va_start(ap, format);
-    if (vasprintf(&word, format, ap) < 0)
-        word = NULL;
-    va_end(ap);
-    if (word == NULL)
-        a->failed = true;
-    else
-        argv_add(a, word);
-    free(word);
+    format_to(word, sizeof word, "%s%d", option, number);
+    argv_add(a, word);
 }
 
 void argv_add_list(struct argv *a, const char *const *words)

@@ -46,7 +46,7 @@ struct argv {
 };
 
 void argv_add(struct argv *a, const char *word);
-void argv_addf(struct argv *a, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void argv_add_number(struct argv *a, const char *option, int number);        /* in one word */
 void argv_add_list(struct argv *a, const char *const *words);                /* NULL: none */
 void argv_add_option(struct argv *a, const char *option, const char *value); /* unless NULL */
 /* The first stage for a program that runs an argument vector: sh -c and the line. */

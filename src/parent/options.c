@@ -80,9 +80,9 @@ static void no_core_files(void)
 {
     struct rlimit limit;
 
-    if (getrlimit(RLIMIT_CORE, &limit) == 0 && limit.rlim_cur > 1) {
+    if (prlimit(0, RLIMIT_CORE, NULL, &limit) == 0 && limit.rlim_cur > 1) {
         limit.rlim_cur = 1;
-        setrlimit(RLIMIT_CORE, &limit);
+        prlimit(0, RLIMIT_CORE, &limit, NULL); /* setrlimit() has a way for old kernels: 2 KB */
     }
 }
 

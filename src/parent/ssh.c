@@ -72,9 +72,8 @@ static void add_login(struct argv *out, const struct mito_ssh_options *o)
     else
         argv_add(out, "-oNumberOfPasswordPrompts=1");
     if (o->port > 0)
-        argv_addf(out, "-p%d", o->port);
-    if (o->username != NULL)
-        argv_addf(out, "-l%s", o->username);
+        argv_add_number(out, "-p", o->port);
+    argv_add_option(out, "-l", o->username);
     argv_add_option(out, "-i", o->identity_file);
     if (o->identities_only)
         argv_add(out, "-oIdentitiesOnly=yes");
@@ -84,9 +83,9 @@ static void add_keepalive(struct argv *out, const struct mito_ssh_options *o)
 {
     int interval = o->keepalive_interval > 0 ? o->keepalive_interval : KEEPALIVE_INTERVAL;
 
-    argv_addf(out, "-oServerAliveInterval=%d", o->keepalive_interval < 0 ? 0 : interval);
-    argv_addf(out, "-oServerAliveCountMax=%d",
-              o->keepalive_count > 0 ? o->keepalive_count : KEEPALIVE_COUNT);
+    argv_add_number(out, "-oServerAliveInterval=", o->keepalive_interval < 0 ? 0 : interval);
+    argv_add_number(out, "-oServerAliveCountMax=",
+                    o->keepalive_count > 0 ? o->keepalive_count : KEEPALIVE_COUNT);
 }
 
 static int command(const void *opts, const char *shell_command, struct argv *out)
