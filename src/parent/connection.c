@@ -2,13 +2,13 @@
 
 #include <errno.h>
 #include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/format.h"
 #include "base/text.h"
 #include "io/fd.h"
 #include "parent/first_stage.h"
@@ -102,7 +102,7 @@ void connection_fail(struct connection *c, int code, const char *format, ...)
     if (c->state >= UP)
         return;
     va_start(ap, format);
-    vsnprintf(text, sizeof text, format, ap);
+    format_va(text, sizeof text, format, ap);
     va_end(ap);
     error_fill(&e, code, "%s: %s", c->name[0] != '\0' ? c->name : c->method->name, text);
     c->state = FAILED;
@@ -500,10 +500,10 @@ static void on_id(void *arg, uint32_t id)
     c->id = id;
     c->state = c->method->direct ? WAITING_FOR_UP : WAITING_FOR_SHELL;
     if (c->method->target != 0)
-        snprintf(c->name, sizeof c->name, "%s.%s", c->method->name,
-                 method_target(c->method, c->options));
+        format_to(c->name, sizeof c->name, "%s.%s", c->method->name,
+                  method_target(c->method, c->options));
     else
-        snprintf(c->name, sizeof c->name, "%s.%u", c->method->name, id);
+        format_to(c->name, sizeof c->name, "%s.%u", c->method->name, id);
     if (id == 0) {
         connection_fail(c, MITO_E_DEAD, "no context id to be had from the master");
         return;

@@ -1,7 +1,6 @@
 #include "parent/image.h"
 
 #include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -9,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/format.h"
 #include "base/text.h"
 #include "child/image.h"
 #include "io/fd.h"
@@ -102,8 +102,8 @@ static void list_hashes(char *out, size_t size)
         size_t length = strlen(out);
         if (read_bound(&b->images[i], &data) == 0) {
             hash_text(&data, hash);
-            snprintf(out + length, size - length, "%s%s:%s", length > 0 ? "+" : "",
-                     b->images[i].kind, hash);
+            format_to(out + length, size - length, "%s%s:%s", length > 0 ? "+" : "",
+                      b->images[i].kind, hash);
         }
     }
 }
@@ -159,7 +159,7 @@ const char *image_kinds(struct mito_router *r, char *out, size_t size)
     for (int k = 0; k < KIND_COUNT; k++) {
         size_t length = strlen(out);
         if (image_there(r, k))
-            snprintf(out + length, size - length, "%s%s", length > 0 ? ", " : "", kinds[k].name);
+            format_to(out + length, size - length, "%s%s", length > 0 ? ", " : "", kinds[k].name);
     }
     return out;
 }
@@ -201,7 +201,7 @@ static void made(struct image *i)
 static void not_made(struct image *i, const char *why)
 {
     buf_free(&i->data);
-    snprintf(i->why, sizeof i->why, "%s", why);
+    format_to(i->why, sizeof i->why, "%s", why);
     made(i);
 }
 
@@ -216,7 +216,7 @@ static int reopen_own(void)
         return error_set(MITO_E_SYSTEM, "cannot read our own executable (is /proc mounted? was "
                                         "mito_start() called?)");
     /* A description of its own: reading must not move the offset of the kept one. */
-    snprintf(path, sizeof path, "/proc/self/fd/%d", child_image_fd);
+    format_to(path, sizeof path, "/proc/self/fd/%d", child_image_fd);
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
         return error_errno("opening our own executable");
@@ -300,8 +300,8 @@ static int ask_for(struct image *i)
 {
     char name[sizeof MODULE_PREFIX + KIND_NAME_MAX + 1 + HASH_TEXT];
 
-    snprintf(name, sizeof name, MODULE_PREFIX "%s.%.*s", kinds[i->kind].name, HASH_TEXT,
-             hash_of(i->router, i->kind));
+    format_to(name, sizeof name, MODULE_PREFIX "%s.%.*s", kinds[i->kind].name, HASH_TEXT,
+              hash_of(i->router, i->kind));
     i->module = (struct module_wait){.ready = on_module, .arg = i};
     return modules_want(i->router, name, &i->module);
 }
@@ -320,7 +320,7 @@ static int start_packing(struct image *i)
     if (fd < 0)
         return -1;
     if (gzip_start(&i->gzip, i->router, true, fd, on_gzip, i) < 0) {
-        snprintf(i->why, sizeof i->why, "%s", mito_error());
+        format_to(i->why, sizeof i->why, "%s", mito_error());
         be_ready_soon(i); /* plain, then */
     }
     return 0;

@@ -44,7 +44,7 @@ static int build_config(struct connection *c, struct buf *out, struct buf *title
     config.router.ids = c->ids = ids_spare_block(r);
     if (o->debug && config.router.log_level < MITO_DEBUG)
         config.router.log_level = MITO_DEBUG;
-    snprintf(config.images, sizeof config.images, "%s", image_hashes(r));
+    format_to(config.images, sizeof config.images, "%s", image_hashes(r));
     char who[100];
     default_title(who, sizeof who);
     format_to(config.title, sizeof config.title, "mitosis:%.100s",
