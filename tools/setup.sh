@@ -14,14 +14,16 @@ test="libc6-dev:- clang:clang libclang-rt-dev:- llvm:llvm-symbolizer libcmocka-d
     mandoc:mandoc jq:jq strace:strace sudo:sudo opendoas:doas libpam0g-dev:- passwd:usermod
     login:login docker.io:dockerd runc:runc podman:podman buildah:buildah lxc:lxc-start lxd:lxd
     kubernetes-client|kubectl:kubectl bsdutils:script"
+# What tests need, too, and Debian 12 has in its backports only.
+newer="incus-base:/usr/libexec/incus/incusd incus-client:incus"
 bench="python3:python3 python3-mitogen:- openssh-server:/usr/sbin/sshd openssh-client:ssh
     iproute2:ip jq:jq"
 dev="gdb:gdb valgrind:valgrind clang-tidy:clang-tidy shellcheck:shellcheck"
 
 case ${1:-build} in
-build) wanted=$build ;;
+build) wanted=$build newer= ;;
 test) wanted="$build $test" ;;
-bench) wanted="$build $bench" ;;
+bench) wanted="$build $bench" newer= ;;
 dev) wanted="$build $test $bench $dev" ;;
 *)
     echo "usage: $0 [build|test|bench|dev]" >&2
@@ -48,32 +50,49 @@ have_one_of()
     return 1
 }
 
-missing=
-if command -v apt-get >/dev/null 2>&1; then
-    for item in $wanted; do
+# The packages of items that are not there.
+missing_of()
+{
+    for item; do
         package=${item%%:*}
-        have_one_of "$package" || missing="$missing ${package%%|*}"
+        have_one_of "$package" || echo "${package%%|*}"
     done
-    [ -n "$missing" ] || exit 0
+}
+
+# shellcheck disable=SC2086,SC2046 # lists
+if command -v apt-get >/dev/null 2>&1; then
+    missing=$(missing_of $wanted)
+    newer_missing=$(missing_of $newer)
+    [ -n "$missing$newer_missing" ] || exit 0
     as_root=
     if [ "$(id -u)" -ne 0 ]; then
         as_root=sudo
         if ! have_command sudo; then
-            echo "Missing, and neither root nor sudo to install it:$missing" >&2
+            echo Missing, and neither root nor sudo to install it: $missing $newer_missing >&2
             exit 1
         fi
     fi
-    echo "Installing:$missing"
+    echo Installing: $missing $newer_missing
     export DEBIAN_FRONTEND=noninteractive
     $as_root apt-get update -q </dev/null
-    # shellcheck disable=SC2086 # a list; and sudo drops the environment
-    $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends \
-        $missing </dev/null
+    backports=
+    for package in $newer_missing; do
+        if apt-cache show "$package" >/dev/null 2>&1; then
+            missing="$missing $package"
+        else
+            backports="$backports $package"
+        fi
+    done
+    # sudo drops the environment
+    [ -z "$missing" ] || $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -q -y \
+        --no-install-recommends $missing </dev/null
+    [ -z "$backports" ] || $as_root "${0%/*}/from-backports" $backports ||
+        echo "NOT INSTALLED:$backports. Tests that need it will fail." >&2
     exit 0
 fi
 
-libraries=
-for item in $wanted; do
+libraries='' missing=''
+for item in $wanted $newer; do
     package=${item%%:*} command=${item#*:}
     if [ "$command" = - ]; then
         libraries="$libraries $package"
