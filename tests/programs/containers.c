@@ -152,6 +152,23 @@ static void podman(void)
                    MITO_E_NO_USER, "username");
 }
 
+/* Of two clients, each with the variable that says where its daemon is. */
+static void no_daemon(void)
+{
+    char *lxd = strdup(name_of("LXD_DIR")), *incus = strdup(name_of("INCUS_DIR"));
+
+    setenv("LXD_DIR", "/nowhere", 1);
+    expect_failure("lxd no daemon", mito_lxd(router, .container = "c"), MITO_E_UNREACHABLE,
+                   "daemon");
+    setenv("LXD_DIR", lxd, 1);
+    setenv("INCUS_DIR", "/nowhere", 1);
+    expect_failure("incus no daemon", mito_incus(router, .container = "c"), MITO_E_UNREACHABLE,
+                   "daemon");
+    setenv("INCUS_DIR", incus, 1);
+    free(lxd);
+    free(incus);
+}
+
 static void other_engines(void)
 {
     expect_up("buildah", mito_buildah(router, .container = name_of("MT_BUILDAH_CONTAINER")), ROOT);
@@ -167,6 +184,11 @@ static void other_engines(void)
                    MITO_E_STOPPED, "start it");
     expect_failure("lxd no container", mito_lxd(router, .container = "nosuch"), MITO_E_NO_CONTAINER,
                    "lxd.nosuch: ");
+    expect_up("incus", mito_incus(router, .container = name_of("MT_INCUS_CONTAINER")), ROOT);
+    expect_failure("incus stopped", mito_incus(router, .container = name_of("MT_INCUS_STOPPED")),
+                   MITO_E_STOPPED, "start it");
+    expect_failure("incus no container", mito_incus(router, .container = "nosuch"),
+                   MITO_E_NO_CONTAINER, "incus.nosuch: ");
     expect_failure("incus no tool", mito_incus(router, .container = "c", .incus_path = "/no/incus"),
                    MITO_E_NO_TOOL, "/no/incus");
 }
@@ -198,6 +220,7 @@ static void namespaces(void)
                  {"podman", "MT_PODMAN_CONTAINER", "MT_PODMAN_STOPPED"},
                  {"lxc", "MT_LXC_CONTAINER", "MT_LXC_STOPPED"},
                  {"lxd", "MT_LXD_CONTAINER", "MT_LXD_STOPPED"},
+                 {"incus", "MT_INCUS_CONTAINER", "MT_INCUS_STOPPED"},
                  {"machinectl", "MT_MACHINECTL_MACHINE", NULL}};
     char what[100];
 
@@ -304,6 +327,7 @@ int main(int argc, char **argv)
     docker();
     podman();
     other_engines();
+    no_daemon();
     clusters_and_jails();
     namespaces();
     chain();
