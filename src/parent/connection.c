@@ -488,6 +488,8 @@ static void on_process_exit(void *arg)
                 break;
         }
         keep_noise(c, c->in.length);
+        close_input(c);
+        close_stderr(c);
         connection_died(c);
     }
 }

@@ -48,6 +48,7 @@ struct connection {
     size_t image_size;
     struct process process;
     bool started;
+    bool inquired;  /* the process is the method's inquiry, or was */
     int fd, out_fd; /* its output, its input: the same one unless sudo wants it otherwise */
     struct watch *watch, *out_watch;
     struct buf in; /* what came and is not understood yet */
@@ -103,6 +104,9 @@ int connection_launch(struct connection *c, void (*on_ready)(void *connection, i
                       void (*on_out_ready)(void *connection, int ready),
                       void (*on_stderr)(void *connection, int ready),
                       void (*on_exit)(void *connection));
+
+/* Starts the method's inquiry instead of the process that has ended. -1 with an error. */
+int connection_inquire(struct connection *c);
 
 /* linked.c */
 extern const struct neighbour_ops connection_ops;

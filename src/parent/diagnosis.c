@@ -101,7 +101,9 @@ static bool diagnosed(struct connection *c, int status)
                                               : false;
     if (!found)
         return false;
-    connection_fail(c, e.code, "%s", e.text);
+    bool asks = e.code == MITO_E_STOPPED && c->method->inquiry != NULL && !c->inquired;
+    if (!asks || connection_inquire(c) < 0)
+        connection_fail(c, e.code, "%s", e.text);
     return true;
 }
 

@@ -3,6 +3,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/format.h"
 #include "child/config.h"
 #include "child/image.h"
@@ -152,4 +153,29 @@ int connection_launch(struct connection *c, void (*on_ready)(void *connection, i
         c->out_watch = watch_new(b, c->out_fd, 0, on_out_ready, c);
     c->err_watch = watch_new(b, c->err_fd, POLLER_IN, on_stderr, c);
     return c->watch == NULL || c->out_watch == NULL || c->err_watch == NULL ? -1 : asking_watch(c);
+}
+
+/* What it says is read when it has ended (connection.c): it fits into the pipe. */
+int connection_inquire(struct connection *c)
+{
+    enum { PATIENCE = 3000 };
+    struct argv argv = {0};
+    int said[2];
+    pid_t pid;
+    int rc = -1;
+
+    if (c->method->inquiry(c->options, &argv) == 0 && fd_pipe(said) == 0) {
+        struct spawn s = {argv.words[0], argv.words, -1, said[1], said[1], NULL};
+        rc = process_spawn(&s, &pid);
+        c->err_fd = said[0];
+        close(said[1]);
+    }
+    argv_free(&argv);
+    if (rc < 0)
+        return -1;
+    c->inquired = true;
+    process_watch(&c->process, &c->router->broker, pid, c->process.on_exit, c);
+    process_expect_end(&c->process);
+    timer_set(&c->router->broker, &c->kill_timer, clock_ms() + PATIENCE, connection_kill_now, c);
+    return 0;
 }

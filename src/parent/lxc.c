@@ -1,4 +1,6 @@
 /* Connection method "lxc": lxc-attach(1), of the LXC tools. */
+#include <string.h>
+
 #include "parent/method.h"
 
 static const struct option options[] = {
@@ -21,12 +23,28 @@ static int command(const void *opts, const char *shell_command, struct argv *out
     return argv_done(out);
 }
 
+/* lxc-attach says the same of a container that is stopped and of none; lxc-info, which is beside
+ * it, does not. */
+static int inquiry(const void *opts, struct argv *out)
+{
+    const struct mito_lxc_options *o = opts;
+    const char *path = o->lxc_attach_path != NULL ? o->lxc_attach_path : "";
+    const char *slash = strrchr(path, '/');
+
+    argv_addf(out, "%.*slxc-info", slash != NULL ? (int)(slash + 1 - path) : 0, path);
+    argv_add_list(out, o->lxc_args);
+    argv_add_option(out, "--name", o->container);
+    argv_add(out, "--state");
+    return argv_done(out);
+}
+
 static const struct saying sayings[] = {
+    {"doesn't exist", MITO_E_NO_CONTAINER, "no such container; see lxc-ls"}, /* lxc-info */
     {"is not running", MITO_E_STOPPED, "the container is not running; start it first"},
     {"Failed to get init pid", MITO_E_STOPPED,
-     "no such container, or it is not running; see lxc-ls"},
+     "the container is not running; start it first, or look for it with lxc-ls"},
     {"is not defined", MITO_E_NO_CONTAINER, "no such container; see lxc-ls"},
-    {"nsufficient privileges", MITO_E_NOT_ALLOWED, "lxc-attach does not let us; use sudo first"},
+    {"privileges to control", MITO_E_NOT_ALLOWED, "lxc-attach does not let us; use sudo first"},
     {"o such file or directory", MITO_E_NO_SHELL, "no POSIX sh in the container"},
     {0},
 };
@@ -39,4 +57,5 @@ const struct method method_lxc = {
     .command = command,
     .eager = true,
     .sayings = sayings,
+    .inquiry = inquiry,
 };

@@ -112,6 +112,9 @@ struct method {
     bool asks_on_stderr;
     /* What it says when it fails before the first stage speaks. May be NULL. */
     const struct saying *sayings;
+    /* For a program that takes a container that is not there for a stopped one (MITO_E_STOPPED):
+     * the command line that asks once more then. What that says counts as well. May be NULL. */
+    int (*inquiry)(const void *options, struct argv *out);
     /* Instead, where a table is not enough: finds code and sentence; false when it knows nothing
      * better than the generic text. */
     bool (*diagnose)(const struct symptoms *s, struct error *out);

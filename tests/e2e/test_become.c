@@ -385,6 +385,31 @@ static void arguments_of_containers(void **state)
     assert_arguments("jexec", "-U u c sh -c ");
 }
 
+/* lxc-attach does not tell a stopped container from none. lxc-info is asked, if it is there. */
+static void a_further_question(void **state)
+{
+    static const char *const args[] = {"-P", "/v", NULL};
+    static const struct {
+        const char *answer;
+        int code;
+    } answers[] = {{"echo \"c doesn't exist\" >&2; exit 1", MITO_E_NO_CONTAINER},
+                   {"echo 'State: STOPPED'", MITO_E_STOPPED},
+                   {"exec sleep 100", MITO_E_STOPPED}};
+    const char *attach =
+        script("lxc-attach", "echo 'lxc-attach: c: Failed to get init pid' >&2\nexit 1\n");
+
+    (void)state;
+    assert_null(mito_lxc(tree, .lxc_attach_path = attach, .container = "c"));
+    assert_error(MITO_E_STOPPED, "lxc.c: the container is not running");
+    for (size_t i = 0; i < LENGTH(answers); i++) {
+        script("lxc-info", "printf '%%s\n' \"$@\" >'%s/lxc-info.args'\n%s\n", scripts_dir,
+               answers[i].answer);
+        assert_null(mito_lxc(tree, .lxc_attach_path = attach, .container = "c", .lxc_args = args));
+        assert_error(answers[i].code, "lxc.c: ");
+        assert_arguments("lxc-info", "-P /v --name c --state ");
+    }
+}
+
 static void wrong_arguments(void **state)
 {
     static const char *const refused[][3] = {
@@ -699,6 +724,7 @@ int main(int argc, char **argv)
         TREE_TEST(arguments_of_sudo),
         TREE_TEST(arguments_of_ssh),
         TREE_TEST(arguments_of_containers),
+        TREE_TEST(a_further_question),
         TREE_TEST(wrong_arguments),
         TREE_TEST(sudo_rs),
         TREE_TEST(never_typed_later),

@@ -176,9 +176,9 @@ static void other_engines(void)
                    MITO_E_NO_CONTAINER, "buildah.nosuch: ");
     expect_up("lxc", mito_lxc(router, .container = name_of("MT_LXC_CONTAINER")), ROOT);
     expect_failure("lxc stopped", mito_lxc(router, .container = name_of("MT_LXC_STOPPED")),
-                   MITO_E_STOPPED, "not running");
-    expect_failure("lxc no container", mito_lxc(router, .container = "nosuch"), MITO_E_STOPPED,
-                   "no such container, or"); /* its tool says the same for both */
+                   MITO_E_STOPPED, "start it");
+    expect_failure("lxc no container", mito_lxc(router, .container = "nosuch"), MITO_E_NO_CONTAINER,
+                   "lxc.nosuch: ");
     expect_up("lxd", mito_lxd(router, .container = name_of("MT_LXD_CONTAINER")), ROOT);
     expect_failure("lxd stopped", mito_lxd(router, .container = name_of("MT_LXD_STOPPED")),
                    MITO_E_STOPPED, "start it");
