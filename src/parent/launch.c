@@ -158,7 +158,7 @@ int connection_launch(struct connection *c, void (*on_ready)(void *connection, i
 /* What it says is read when it has ended (connection.c): it fits into the pipe. */
 int connection_inquire(struct connection *c)
 {
-    enum { PATIENCE = 3000 };
+    enum { INQUIRY_PATIENCE = 3000 };
     struct argv argv = {0};
     int said[2];
     pid_t pid;
@@ -176,6 +176,7 @@ int connection_inquire(struct connection *c)
     c->inquired = true;
     process_watch(&c->process, &c->router->broker, pid, c->process.on_exit, c);
     process_expect_end(&c->process);
-    timer_set(&c->router->broker, &c->kill_timer, clock_ms() + PATIENCE, connection_kill_now, c);
+    timer_set(&c->router->broker, &c->kill_timer, clock_ms() + INQUIRY_PATIENCE,
+              connection_kill_now, c);
     return 0;
 }

@@ -24,7 +24,7 @@ static int command(const void *opts, const char *shell_command, struct argv *out
 }
 
 /* lxc-attach says the same of a container that is stopped and of none; lxc-info, which is beside
- * it, does not. */
+ * it, does not. An option that only lxc-attach has leaves the question open. */
 static int inquiry(const void *opts, struct argv *out)
 {
     const struct mito_lxc_options *o = opts;
