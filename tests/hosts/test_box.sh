@@ -3,37 +3,18 @@
 # checks that this machine is as before. Prints `ok NAME` or `not ok NAME`, and why; fails if any is
 # not ok.
 # shellcheck disable=SC2016,SC2028 # much of this is for other shells, or Python's way to write text
-set -eu
-export LC_ALL=C PATH
-HERE=$(cd "$(dirname "$0")" && pwd -P)
-PATH=$HERE:$PATH:/usr/sbin:/sbin
 # shellcheck source=check.bash
-. "$HERE/check.bash"
-[ "$(id -u)" = 0 ] || {
-    echo "test_box.sh: must run as root" >&2
-    exit 1
-}
+. "$(dirname "$0")/check.bash"
 
-T=$(mktemp -d "${TMPDIR:-/tmp}/mt-box.XXXXXX")
-chmod 755 "$T"
 A=$T/box-a
 B=$T/box-b
-W=$T
 other=
-trap 'kill $other 2>/dev/null; box-down "$A"; box-down "$B"; rm -rf "$T"' EXIT
-trap 'exit 1' HUP INT TERM
-exec </dev/null
-cd /
-
-# A daemon that kept the output of its script open, or any other descriptor, would hang this.
-detached() {
-    local output
-    output=$(timeout 60 setsid -w "$@" 9>&1) || return 1
-    [ -z "$output" ] || {
-        echo "$output"
-        return 1
-    }
+clean_up() {
+    [ -z "$other" ] || kill "$other" 2>/dev/null || :
+    box-down "$A"
+    box-down "$B"
 }
+cd /
 
 same() {
     printf 'expected: %s\nhere:     %s\n' "$2" "$1"
@@ -336,29 +317,12 @@ hard_to_find() {
     done
 }
 
-keeps_strange_files() {
-    mkdir "$T/strange"
-    touch "$T/strange/file"
-    refused box-up "$T/strange"
-    refused box-down "$T/strange"
-    [ -e "$T/strange/file" ]
-}
-
-# What waits for a server and what waits for PAM have nothing in common.
-half() {
-    FAILED=0
-    W=$T/half-$1
-    mkdir "$W"
-    "test_$1"
-    [ "$FAILED" = 0 ]
-}
-
-start=$SECONDS
 before=$(machine)
 check "box-up" detached box-up "$A" --fast
 # shellcheck source=/dev/null
 . "$A/env"
-(half ssh) >"$T/ssh.out" &
+# What waits for a server and what waits for PAM have nothing in common.
+half ssh test_ssh >"$T/ssh.out" &
 other=$!
 test_sudo
 test_su
@@ -366,6 +330,7 @@ test_doas
 check "sudo-rs" standin
 check "input, output, status, pid" passes_all_through
 wait "$other" || FAILED=$((FAILED + 1))
+other=
 cat "$T/ssh.out"
 test_change
 check "this machine has none of it" same "$(machine)" "$before"
@@ -379,8 +344,5 @@ check "box-down" detached box-down "$A"
 check "box is gone" nothing_left "$A"
 check "box-down of nothing" detached box-down "$A"
 check "this machine is as before" same "$(machine)" "$before"
-check "strange files are kept" keeps_strange_files
-trap - EXIT
-rm -rf "$T"
-echo "# $((SECONDS - start)) s"
-[ "$FAILED" = 0 ]
+check "strange files are kept" keeps_strange_files box-up box-down
+finish

@@ -3,36 +3,14 @@
 # that nothing is left. Prints `ok NAME` or `not ok NAME`, and why; fails if any is not ok.
 # shellcheck disable=SC2016 # much of this is for other shells
 # shellcheck disable=SC1091,SC2031 # DIR/env is made by the test
-set -eu
-export LC_ALL=C PATH
-HERE=$(cd "$(dirname "$0")" && pwd -P)
-PATH=$HERE:$PATH:/usr/sbin:/sbin
 # shellcheck source=check.bash
-. "$HERE/check.bash"
-[ "$(id -u)" = 0 ] || {
-    echo "test_engines.sh: must run as root" >&2
-    exit 1
-}
+. "$(dirname "$0")/check.bash"
 
-T=$(mktemp -d "${TMPDIR:-/tmp}/mt-engines.XXXXXX")
-chmod 755 "$T"
 A=$T/a
 B=$T/b
-trap 'engines-down "$A"; engines-down "$B"; rm -rf "$T"' EXIT
-trap 'exit 1' HUP INT TERM
-exec </dev/null
-W=$T/all # for the files of checks
-mkdir "$W"
-
-# Neither says anything, nor keeps its output open in a daemon.
-detached() {
-    local output
-    output=$(timeout 50 setsid -w "$@" 2>&1) || {
-        echo "$output"
-        return 1
-    }
-    echo "$output"
-    [ -z "$output" ]
+clean_up() {
+    engines-down "$A"
+    engines-down "$B"
 }
 
 # What a shell does after its last output.
@@ -228,17 +206,13 @@ cgroup_members() {
     done
 }
 
-# half ENGINES...: one after the other. Much of their time is waiting, so there are two halves.
-half() {
+# test_engines ENGINES...: those that are up
+test_engines() {
     local engine name
-    trap - EXIT
-    W=$T/half-$1
-    mkdir "$W"
-    for engine in "$@"; do
+    for engine; do
         name=ENGINE_$engine
         [ -z "${!name:-}" ] || "test_$engine"
     done
-    [ "$FAILED" = 0 ]
 }
 
 # nothing_left DIR: by mark, arguments and root of processes; mounts; cgroups; files.
@@ -259,14 +233,6 @@ nothing_left() {
     echo "$left"
     [ -z "$left" ]
     [ ! -e "$1" ]
-}
-
-keeps_strange_files() {
-    mkdir "$T/strange"
-    touch "$T/strange/file"
-    ! engines-up "$T/strange" || return 1
-    ! engines-down "$T/strange" || return 1
-    [ -e "$T/strange/file" ]
 }
 
 # Everything that could take its own things away, and everything that leads to others.
@@ -312,14 +278,14 @@ engine_is_missing() {
 }
 
 : >"$T/started"
-start=${EPOCHREALTIME/./}
 check "engines-up" detached engines-up "$A"
-echo "# $(((${EPOCHREALTIME/./} - start) / 1000)) ms"
+echo "# $((($(microseconds) - START) / 1000)) ms"
 check "no engine is absent" diff /dev/null "$A/absent"
 [ ! -e "$A/env" ] || . "$A/env"
-half docker lxc lxd kubectl >"$T/half.out" &
+# One after the other. Much of their time is waiting, so there are two halves.
+half one test_engines docker lxc lxd kubectl >"$T/half.out" &
 other=$!
-(half podman buildah incus jexec machinectl) || FAILED=$((FAILED + 1))
+(half other test_engines podman buildah incus jexec machinectl) || FAILED=$((FAILED + 1))
 wait "$other" || FAILED=$((FAILED + 1))
 cat "$T/half.out"
 check "second instance" detached engines-up "$B" --engines lxc,machinectl
@@ -327,17 +293,13 @@ rm -rf "$B"
 check "engines-down without its files" detached engines-down "$B"
 check "second instance is gone" nothing_left "$B"
 check "first instance works" talks root podman exec -i "${MT_PODMAN_CONTAINER:-}"
-check "processes were left in containers" diff <(echo 8) <(left_behind | wc -l)
+check "processes were left in containers" diff <(echo 9) <(left_behind | wc -l)
 check "all daemons die" kill_all_daemons
 check "engines-down" detached engines-down "$A"
 check "engines are gone" nothing_left "$A"
 check "processes in containers are gone" test -z "$(left_behind)"
 check "engines-down of nothing" detached engines-down "$A"
-check "strange files are kept" keeps_strange_files
+check "strange files are kept" keeps_strange_files engines-up engines-down
 check "killed on the way up" killed_on_the_way_up
 check "an engine is missing" engine_is_missing
-trap - EXIT
-engines-down "$B"
-rm -rf "$T"
-echo "# $(((${EPOCHREALTIME/./} - start) / 1000)) ms"
-[ "$FAILED" = 0 ]
+finish
