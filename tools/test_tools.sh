@@ -218,4 +218,67 @@ for variant in musl glibc; do
     check "a program with functions, $variant" library_program $variant two
     check "unused code is dropped, $variant" drops_what_is_unused $variant
 done
+# Sources of all forms, for from-backports.
+mkdir -p "$d/apt/parts" "$d/apt/lists" "$d/empty"
+cat >"$d/apt/conf" <<APT
+Dir::Etc::sourcelist "$d/apt/list";
+Dir::Etc::sourceparts "$d/apt/parts";
+Dir::State::lists "$d/apt/lists";
+APT
+all_forms()
+{
+    cat >"$d/apt/list" <<'APT'
+# deb http://comment/debian bookworm main
+deb http://a/debian bookworm main contrib
+deb	[arch=amd64 signed-by=/k.gpg]  http://b/debian	bookworm main
+deb-src http://a/debian bookworm main
+deb http://a/debian-security bookworm-security main
+deb http://c/debian trixie main
+APT
+    cat >"$d/apt/parts/x.sources" <<'APT'
+# a comment
+Types: deb deb-src
+URIs: http://d/debian
+suites: bookworm-updates
+ bookworm
+Components: main
+Signed-By:
+ -----BEGIN
+ .
+
+Types: deb
+URIs: http://off/debian
+Suites: bookworm
+Components: main
+Enabled: no
+
+Types: deb
+URIs: http://e/debian-security
+Suites: bookworm-security
+Components: main
+APT
+    APT_CONFIG=$d/apt/conf tools/from-backports --sources >"$d/apt/made" && diff - "$d/apt/made" <<'APT'
+deb http://a/debian bookworm-backports main contrib
+deb	[arch=amd64 signed-by=/k.gpg]  http://b/debian	bookworm-backports main
+Types: deb
+Suites: bookworm-backports
+URIs: http://d/debian
+Components: main
+Signed-By:
+ -----BEGIN
+ .
+
+APT
+}
+# Its sources cannot be read; it says so, and leaves nothing.
+out_of_reach()
+{
+    rm "$d/apt/parts/x.sources"
+    echo "deb [trusted=yes] file:$d/nowhere bookworm main" >"$d/apt/list"
+    ! APT_CONFIG=$d/apt/conf TMPDIR=$d/empty tools/from-backports mt-nosuch >"$d/apt/said" 2>&1 &&
+        grep 'mt-nosuch is not to be had: bookworm-backports cannot be reached' "$d/apt/said" &&
+        [ -z "$(ls -A "$d/empty")$(ls -A "$d/apt/lists")" ]
+}
+check "from-backports: sources of all forms" all_forms
+check "from-backports: out of reach" out_of_reach
 exit $failed
