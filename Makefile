@@ -4,7 +4,8 @@
 #   musl   the product: static, small, stripped          glibc  for development and tests
 #   asan   address and undefined-behaviour sanitizers     tsan   thread sanitizer
 #   poll   glibc, with the broker on poll(2)              fuzz   libFuzzer
-# and clang, which only looks at the sources and makes nothing.
+# and clang, which only looks at the sources and makes nothing. The product for another kind of
+# machine is in build/<kind>/ (make targets); for this one it is that of musl.
 
 MAKEFLAGS += --no-builtin-rules --no-builtin-variables --no-print-directory
 SHELL := /bin/sh
@@ -71,7 +72,13 @@ STANDARD := -std=gnu17 -D_GNU_SOURCE -pthread $(WARNINGS)
 include_dirs = -Iinclude $(if $(filter src/cli/% examples/% tests/e2e/% tests/programs/%,$(1)),,-Isrc) \
                $(if $(filter tests/%,$(1)),-Itests)
 
-VARIANTS := musl glibc asan tsan poll fuzz
+# Kinds of machine that there are images for. This machine's own is the variant musl.
+KINDS   := x86_64 aarch64 armv7 riscv64 i386
+OWN     := $(shell uname -m | sed -e 's/^i.86$$/i386/' -e 's/^armv[78].*/armv7/')
+FOREIGN := $(filter-out $(OWN),$(KINDS))
+KIT     := $(BUILD)/toolchain
+
+VARIANTS := musl glibc asan tsan poll fuzz $(FOREIGN)
 SANITIZE := -O1 -g -fno-omit-frame-pointer -fno-sanitize-recover=all
 
 CC_musl   := $(MUSL_GCC)
@@ -80,6 +87,15 @@ CC_poll   := $(GCC)
 CC_asan   := $(CLANG)
 CC_tsan   := $(CLANG)
 CC_fuzz   := $(CLANG)
+$(foreach k,$(FOREIGN),$(eval CC_$(k) := $(KIT)/$(k)/cc))
+
+BINUTILS_x86_64  := x86_64-linux-gnu-
+BINUTILS_aarch64 := aarch64-linux-gnu-
+BINUTILS_armv7   := arm-linux-gnueabihf-
+BINUTILS_riscv64 := riscv64-linux-gnu-
+BINUTILS_i386    := i686-linux-gnu-
+# binutils(variant, program)
+binutils = $(if $(filter $(1),$(FOREIGN)),$(BINUTILS_$(1)),$(BINUTILS))$(2)
 
 CFLAGS_musl  := -Os -ffunction-sections -fdata-sections -fno-asynchronous-unwind-tables \
                 -fno-unwind-tables -fno-ident -fstack-protector
@@ -92,6 +108,7 @@ CFLAGS_fuzz  := $(SANITIZE) -fsanitize=fuzzer-no-link,address,undefined \
 
 # noseparate-code saves two pages of padding in every image that crosses the wire.
 LDFLAGS_musl  := -static -s -Wl,--gc-sections -Wl,--build-id=none -Wl,-z,noseparate-code
+$(foreach k,$(FOREIGN),$(eval CFLAGS_$(k) = $$(CFLAGS_musl)) $(eval LDFLAGS_$(k) = $$(LDFLAGS_musl)))
 LDFLAGS_glibc := -Wl,--gc-sections
 LDFLAGS_poll  :=
 LDFLAGS_asan  := -fsanitize=address,undefined
@@ -136,7 +153,7 @@ $(BUILD)/$(1)/sources.list: FORCE
 # Every object as it is: tests of a room reach what is inside it.
 $(BUILD)/$(1)/libmitosis-internal.a: $$(call objects,$(1),$$(LIB_C)) $(BUILD)/$(1)/sources.list
 	@rm -f $$@
-	$$(say) $(BINUTILS)ar rcsD $$@ $$(call objects,$(1),$$(LIB_C))
+	$$(say) $(call binutils,$(1),ar) rcsD $$@ $$(call objects,$(1),$$(LIB_C))
 
 $(BUILD)/$(1)/tests/unit/%: $(BUILD)/$(1)/obj/tests/unit/%.o \
 		$$(call objects,$(1),$$(UNIT_C) $$(SUPPORT_C)) $(BUILD)/$(1)/libmitosis-internal.a
@@ -168,7 +185,7 @@ endef
 
 # What a program links with. Sanitizers keep metadata between the sections of an object, which a
 # partial link would mix up: there the plain objects stand in.
-public_library = $(BUILD)/$(1)/$(if $(filter musl glibc,$(1)),libmitosis.a,libmitosis-internal.a)
+public_library = $(BUILD)/$(1)/$(if $(filter musl glibc $(FOREIGN),$(1)),libmitosis.a,libmitosis-internal.a)
 
 # One object in which all but mito_* is local, so that no name of ours can meet one of the program's.
 # --unique keeps sections of the same name apart: a static function that two files both have would
@@ -176,13 +193,15 @@ public_library = $(BUILD)/$(1)/$(if $(filter musl glibc,$(1)),libmitosis.a,libmi
 define public_library_rules
 $(BUILD)/$(1)/libmitosis.a: $$(call objects,$(1),$$(LIB_C)) $(BUILD)/$(1)/sources.list Makefile
 	@rm -f $$@
-	$$(say) $(BINUTILS)ld -r --unique -o $(BUILD)/$(1)/mitosis.o $$(call objects,$(1),$$(LIB_C)) && \
-		$(BINUTILS)objcopy --wildcard --keep-global-symbol='mito_*' $(BUILD)/$(1)/mitosis.o && \
-		$(BINUTILS)ar rcsD $$@ $(BUILD)/$(1)/mitosis.o
+	$$(say) $(call binutils,$(1),ld) -r --unique -o $(BUILD)/$(1)/mitosis.o \
+			$$(call objects,$(1),$$(LIB_C)) && \
+		$(call binutils,$(1),objcopy) --wildcard --keep-global-symbol='mito_*' \
+			$(BUILD)/$(1)/mitosis.o && \
+		$(call binutils,$(1),ar) rcsD $$@ $(BUILD)/$(1)/mitosis.o
 endef
 
 $(foreach v,$(VARIANTS),$(eval $(call variant_rules,$(v))))
-$(foreach v,musl glibc,$(eval $(call public_library_rules,$(v))))
+$(foreach v,musl glibc $(FOREIGN),$(eval $(call public_library_rules,$(v))))
 
 $(BUILD)/glibc/tests/hosts/%: $(BUILD)/glibc/obj/tests/hosts/%.o
 	@mkdir -p $(@D)
@@ -213,6 +232,38 @@ FORCE:
 
 -include $(foreach v,$(VARIANTS),$(patsubst %.o,%.d,$(call objects,$(v),$(ALL_C))))
 -include $(ALL_C:%.c=$(BUILD)/clang/%.d)
+
+# --------------------------------------------------------------------------------------------
+# Other kinds of machine
+
+$(foreach k,$(FOREIGN),$(eval $(call objects,$(k),$(ALL_C)): | $(KIT)/$(k)/cc))
+$(foreach k,$(KINDS),$(eval $(KIT)/$(k)/cc: ; @tools/toolchain -n $(KIT) $(k)))
+
+$(BUILD)/$(OWN)/%: $(BUILD)/musl/%
+	@mkdir -p $(@D)
+	@cp -p $< $@
+
+# What compiles and links a program for a kind: its directory is installed as it is.
+define kit_rules
+$(KIT)/$(1)/lib/libmitosis.a: $(BUILD)/$(1)/libmitosis.a | $(KIT)/$(1)/cc
+	@cp $$< $$@
+$(KIT)/$(1)/include/mitosis.h: include/mitosis.h | $(KIT)/$(1)/cc
+	@cp $$< $$@
+endef
+$(foreach k,$(KINDS),$(eval $(call kit_rules,$(k))))
+
+kit_files = $(KIT)/$(1)/lib/libmitosis.a $(KIT)/$(1)/include/mitosis.h $(BUILD)/$(1)/mitosis-copy
+# Those whose tools are there, once `make targets` has looked.
+ready     = $(filter-out $(shell sed 's/:.*//' $(KIT)/missing 2>/dev/null),$(KINDS))
+
+.PHONY: targets target-files find-targets
+targets: find-targets ## library and images for each kind of machine whose tools are there (tools/setup.sh targets), in build/KIND
+	@$(MAKE) $(PARALLEL) target-files
+	@sed 's/^/  not built: /' $(KIT)/missing
+find-targets:
+	@mkdir -p $(KIT)
+	@tools/toolchain -n $(KIT) $(KINDS) >$(KIT)/missing || [ $$? -eq 3 ]
+target-files: $(foreach k,$(ready),$(call kit_files,$(k)))
 
 # --------------------------------------------------------------------------------------------
 # Tests
@@ -251,7 +302,7 @@ PARALLEL  = $(if $(findstring -j,$(MAKEFLAGS)),,-j$(JOBS))
 .PHONY: test
 test: ## everything: installs what testing needs, builds all variants, runs all tests (TESTS=glob)
 	@rm -f $(BUILD)/test-summary
-	@tools/setup.sh test
+	@BUILD='$(BUILD)' tools/setup.sh test
 	@$(MAKE) $(PARALLEL) test-programs
 	@tools/image-size $(BUILD)/musl
 	@$(RUN_TESTS) $(run_checks) $(call run_variant,glibc) $(call labels,poll,$(POLL)) \
@@ -312,8 +363,12 @@ format: ## clang-format on every C file, in place
 MAN_PAGES = $(sort $(wildcard docs/man/*.[1357]))
 man_path  = $(DESTDIR)$(PREFIX)/share/man/man$(subst .,,$(suffix $(1)))/$(notdir $(1))
 
+# The kinds that were built, and what they share.
+kits = $(if $(kits_built),$(kits_built) $(notdir $(wildcard $(KIT)/kernel)))
+kits_built = $(patsubst $(KIT)/%/lib/libmitosis.a,%,$(wildcard $(KIT)/*/lib/libmitosis.a))
+
 .PHONY: install
-install: library command ## header, library, command, pkg-config file, man pages (PREFIX, DESTDIR)
+install: library command ## header, library, command, pkg-config file, man pages, what make targets built (PREFIX, DESTDIR)
 	install -d '$(DESTDIR)$(PREFIX)/include' '$(DESTDIR)$(PREFIX)/lib/pkgconfig' \
 		'$(DESTDIR)$(PREFIX)/bin'
 	install -m 644 include/mitosis.h '$(DESTDIR)$(PREFIX)/include/mitosis.h'
@@ -323,9 +378,14 @@ install: library command ## header, library, command, pkg-config file, man pages
 	chmod 644 '$(DESTDIR)$(PREFIX)/lib/pkgconfig/mitosis.pc'
 	$(if $(CLI_C),install -m 755 $(BUILD)/musl/mitosis '$(DESTDIR)$(PREFIX)/bin/mitosis')
 	$(foreach m,$(MAN_PAGES),install -D -m 644 $(m) '$(call man_path,$(m))' &&) :
+	rm -rf '$(DESTDIR)$(PREFIX)/lib/mitosis'
+	$(foreach k,$(kits),install -d '$(DESTDIR)$(PREFIX)/lib/mitosis' && \
+		cp -R $(KIT)/$(k) '$(DESTDIR)$(PREFIX)/lib/mitosis/' &&) :
+	$(if $(kits),chmod -R go=u-w '$(DESTDIR)$(PREFIX)/lib/mitosis')
 
 .PHONY: uninstall
 uninstall: ## removes what install put there
+	rm -rf '$(DESTDIR)$(PREFIX)/lib/mitosis'
 	rm -f '$(DESTDIR)$(PREFIX)/include/mitosis.h' '$(DESTDIR)$(PREFIX)/lib/libmitosis.a' \
 		'$(DESTDIR)$(PREFIX)/lib/pkgconfig/mitosis.pc' '$(DESTDIR)$(PREFIX)/bin/mitosis' \
 		$(foreach m,$(MAN_PAGES),'$(call man_path,$(m))')

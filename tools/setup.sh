@@ -1,13 +1,17 @@
 #!/bin/sh
 # Installs what is missing for a purpose; does nothing when all is there.
-#   setup.sh build|test|bench|dev
+#   setup.sh build|targets|test|bench|dev
 # Without apt-get it names what is missing and fails only if one of the commands is not there.
 set -eu
 
 # package:command that shows that it is there ("-": none). Of packages with | between them any will
 # do, and the first is installed: those that cannot be there side by side.
 build="gcc:gcc make:make musl-tools:musl-gcc binutils:objcopy gzip:gzip"
-test="libc6-dev:- clang:clang libclang-rt-dev:- llvm:llvm-symbolizer libcmocka-dev:- clang-format:clang-format
+targets="gcc:x86_64-linux-gnu-gcc gcc-aarch64-linux-gnu:aarch64-linux-gnu-gcc
+    gcc-arm-linux-gnueabihf:arm-linux-gnueabihf-gcc gcc-i686-linux-gnu:i686-linux-gnu-gcc
+    gcc-riscv64-linux-gnu:riscv64-linux-gnu-gcc linux-libc-dev:- linux-libc-dev-arm64-cross:-
+    linux-libc-dev-armhf-cross:- linux-libc-dev-i386-cross:- linux-libc-dev-riscv64-cross:-"
+test="qemu-user-static:qemu-aarch64-static libc6-dev:- clang:clang libclang-rt-dev:- llvm:llvm-symbolizer libcmocka-dev:- clang-format:clang-format
     pkgconf:pkg-config python3:python3 python3-mitogen:- openssh-server:/usr/sbin/sshd
     openssh-client:ssh iproute2:ip iptables:iptables procps:ps util-linux:setsid
     busybox-static:busybox dash:dash ksh:ksh mksh:mksh fish:fish tcsh:tcsh zsh:zsh file:file
@@ -22,11 +26,12 @@ dev="gdb:gdb valgrind:valgrind clang-tidy:clang-tidy shellcheck:shellcheck"
 
 case ${1:-build} in
 build) wanted=$build newer= ;;
-test) wanted="$build $test" ;;
+targets) wanted="$build $targets" newer= ;;
+test) wanted="$build $targets $test" ;;
 bench) wanted="$build $bench" newer= ;;
-dev) wanted="$build $test $bench $dev" ;;
+dev) wanted="$build $targets $test $bench $dev" ;;
 *)
-    echo "usage: $0 [build|test|bench|dev]" >&2
+    echo "usage: $0 [build|targets|test|bench|dev]" >&2
     exit 2
     ;;
 esac
@@ -50,6 +55,18 @@ have_one_of()
     return 1
 }
 
+# What no package brings: musl for the other kinds of machine. One that cannot be had is named here,
+# and missed by what needs it.
+toolchains()
+{
+    case $wanted in
+    *"$targets"*)
+        "$(dirname -- "$0")/toolchain" "${BUILD:-build}/toolchain" \
+            x86_64 aarch64 armv7 riscv64 i386 || [ $? -eq 3 ]
+        ;;
+    esac
+}
+
 # The packages of items that are not there.
 missing_of()
 {
@@ -63,7 +80,10 @@ missing_of()
 if command -v apt-get >/dev/null 2>&1; then
     missing=$(missing_of $wanted)
     newer_missing=$(missing_of $newer)
-    [ -n "$missing$newer_missing" ] || exit 0
+    if [ -z "$missing$newer_missing" ]; then
+        toolchains
+        exit 0
+    fi
     as_root=
     if [ "$(id -u)" -ne 0 ]; then
         as_root=sudo
@@ -88,6 +108,7 @@ if command -v apt-get >/dev/null 2>&1; then
         --no-install-recommends $missing </dev/null
     [ -z "$backports" ] || $as_root "${0%/*}/from-backports" $backports ||
         echo "NOT INSTALLED:$backports. Tests that need it will fail." >&2
+    toolchains
     exit 0
 fi
 
