@@ -252,6 +252,9 @@ $(KIT)/$(1)/include/mitosis.h: include/mitosis.h | $(KIT)/$(1)/cc
 endef
 $(foreach k,$(KINDS),$(eval $(call kit_rules,$(k))))
 
+# What tests/targets/test_targets.sh starts.
+kind_tests = $(BUILD)/$(1)/tests/programs/kinds
+
 kit_files = $(KIT)/$(1)/lib/libmitosis.a $(KIT)/$(1)/include/mitosis.h $(BUILD)/$(1)/mitosis-copy
 # Those whose tools are there, once `make targets` has looked.
 ready     = $(filter-out $(shell sed 's/:.*//' $(KIT)/missing 2>/dev/null),$(KINDS))

@@ -31,6 +31,9 @@ static int add_descriptors(posix_spawn_file_actions_t *actions, const struct spa
         if (rc != 0)
             return -1;
     }
+    if (spawn->image_fd > 0 &&
+        posix_spawn_file_actions_adddup2(actions, spawn->image_fd, SPAWN_IMAGE) != 0)
+        return -1;
     return 0;
 }
 
@@ -52,21 +55,22 @@ int process_spawn(const struct spawn *spawn, pid_t *pid)
 {
     posix_spawn_file_actions_t actions;
     posix_spawnattr_t attr;
+    const char *path = spawn->image_fd > 0 ? "/proc/self/fd/3" : spawn->path;
     int rc = ENOMEM;
 
     if (posix_spawn_file_actions_init(&actions) != 0)
         return error_nomem();
     if (posix_spawnattr_init(&attr) == 0) {
         if (add_descriptors(&actions, spawn) == 0 && set_attributes(&attr) == 0)
-            rc = posix_spawnp(pid, spawn->path, &actions, &attr, spawn->argv, environ);
+            rc = posix_spawnp(pid, path, &actions, &attr, spawn->argv, environ);
         posix_spawnattr_destroy(&attr);
     }
     posix_spawn_file_actions_destroy(&actions);
     if (rc == ENOENT)
         return error_set(MITO_E_NO_TOOL, "%s: no such program here; install it or give its path",
-                         spawn->path);
+                         path);
     errno = rc;
-    return rc == 0 ? 0 : error_errno("cannot start %s", spawn->path);
+    return rc == 0 ? 0 : error_errno("cannot start %s", path);
 }
 
 bool process_check(struct process *p)

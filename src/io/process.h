@@ -14,7 +14,12 @@ struct spawn {
     char *const *argv;
     int stdin_fd, stdout_fd, stderr_fd; /* -1: /dev/null */
     const char *tty; /* when set: controlling terminal of the new session (a pty's name) */
+    int image_fd;    /* when set: what is started, in place of path; see SPAWN_IMAGE */
 };
+
+/* The descriptor that a process started from image_fd has it as, open: where an emulator runs the
+ * programs of another kind of machine, it is started first, and then opens /proc/self/fd/3. */
+enum { SPAWN_IMAGE = 3 };
 
 /* Starts it, as leader of a session of its own, with default signal handling and nothing blocked.
  * MITO_E_NO_TOOL when there is no such program. Needs no lock. */

@@ -67,7 +67,7 @@ int gzip_start(struct gzip *g, struct mito_router *r, bool pack, int in_fd,
 
     if (fd_pipe(pipe_fds) < 0)
         return -1;
-    struct spawn spawn = {"gzip", argv, in_fd, pipe_fds[1], -1, NULL};
+    struct spawn spawn = {"gzip", argv, in_fd, pipe_fds[1], -1, NULL, 0};
     int rc = process_spawn(&spawn, &pid);
     fd_close(&pipe_fds[1]);
     if (rc < 0) {

@@ -72,7 +72,7 @@ static int build_command(struct connection *c, struct argv *argv, char *path, si
         if (child_image_fd < 0 && !c->method->forks)
             return error_set(MITO_E_SYSTEM, "cannot read our own executable (is /proc mounted? was "
                                             "mito_start() called?)");
-        format_to(path, path_size, "/proc/self/fd/%d", child_image_fd);
+        path[0] = 0; /* the image is what is started */
         argv_add(argv, (char *)title.data);
         argv_add(argv, CHILD_ARGUMENT);
         argv_add(argv, (char *)config.data);
@@ -136,8 +136,13 @@ int connection_launch(struct connection *c, void (*on_ready)(void *connection, i
 
     if (build_command(c, &argv, path, sizeof path) == 0 && asking_open(c) == 0 &&
         open_ends(c, &e) == 0) {
-        struct spawn s = {path,  argv.words, e.in,
-                          e.out, e.err,      c->tty.fd >= 0 ? c->tty.name : NULL};
+        struct spawn s = {path,
+                          argv.words,
+                          e.in,
+                          e.out,
+                          e.err,
+                          c->tty.fd >= 0 ? c->tty.name : NULL,
+                          c->method->direct ? child_image_fd : 0};
         rc = c->method->forks
                  ? forking_start(c->router, argv.words[DIRECT_CONFIG], e.in, e.out, e.err, &pid)
                  : process_spawn(&s, &pid);

@@ -43,7 +43,7 @@ static int spawn_shell(const char *script, int stdout_fd, const char *tty, pid_t
 {
     char shell[] = "sh", option[] = "-c", text[2000];
     char *argv[] = {shell, option, text, NULL};
-    struct spawn s = {"sh", argv, -1, stdout_fd, 2, tty};
+    struct spawn s = {"sh", argv, -1, stdout_fd, 2, tty, 0};
 
     snprintf(text, sizeof text, "%s", script);
     return process_spawn(&s, pid);
@@ -113,7 +113,7 @@ static void test_missing(void **state)
     (void)state;
     char name[] = "no-such-program-anywhere", path[] = "/nonexistent/program";
     char *argv[] = {name, NULL};
-    struct spawn s = {name, argv, -1, -1, -1, NULL};
+    struct spawn s = {name, argv, -1, -1, -1, NULL, 0};
     pid_t pid;
     assert_int_equal(process_spawn(&s, &pid), -1);
     assert_error(MITO_E_NO_TOOL, name);
@@ -189,7 +189,7 @@ static void test_own_descriptors_closed(void **state)
         fd_close_from(0, -1);
         if (fd_socketpair(pair, false) < 0 || pair[0] <= 2 || pair[1] <= 2)
             _exit(10);
-        struct spawn s = {"sh", argv, -1, pair[1], -1, NULL};
+        struct spawn s = {"sh", argv, -1, pair[1], -1, NULL, 0};
         if (process_spawn(&s, &pid) < 0)
             _exit(11);
         fd_close(&pair[1]);
