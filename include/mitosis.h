@@ -335,6 +335,28 @@ void mito_start(int argc, char **argv);
  * memfd_create(2): then nothing has changed. */
 int mito_set_image(const void *image, size_t size);
 
+#define MITO_SHA256_SIZE 32
+
+/* An image that an executable carries for its copies: a program, compressed by gzip. */
+struct mito_image {
+    const char *kind;      /* of machine: x86_64, aarch64, armv7, riscv64, i386 */
+    uint64_t offset;       /* in the file, in bytes */
+    uint32_t packed_size;  /* in the file */
+    uint32_t size;         /* uncompressed */
+    const uint8_t *sha256; /* of the uncompressed program; MITO_SHA256_SIZE bytes */
+};
+
+/* Calls `each` for every image that is bound to the executable of that name (`mitosis image bind`,
+ * `mitosis cc`), in their order; what it is given is valid during the call. Ends early when `each`
+ * does not return 0. Returns what it returned last, 0 when there are none; -1 with MITO_E_SYSTEM
+ * when the file cannot be read, MITO_E_MALFORMED when it is no ELF executable or the table of its
+ * images is damaged. The images themselves are not looked at. */
+int mito_images(const char *file, int (*each)(void *arg, const struct mito_image *image),
+                void *arg);
+
+/* The SHA-256 of `size` bytes, as it stands in struct mito_image. */
+void mito_sha256(const void *data, size_t size, uint8_t out[MITO_SHA256_SIZE]);
+
 enum mito_level { MITO_ERROR, MITO_WARNING, MITO_INFO, MITO_DEBUG, MITO_IO };
 
 /* One log record, from this process or any below it. All pointers are valid during the call only.

@@ -40,5 +40,6 @@ int print_help(const struct subcommand *subcommand);
 
 extern const struct subcommand cmd_run;
 extern const struct subcommand cmd_tree;
+extern const struct subcommand cmd_image;
 
 #endif

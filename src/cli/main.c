@@ -12,6 +12,7 @@
 static const struct subcommand *const subcommands[] = {
     &cmd_run,
     &cmd_tree,
+    &cmd_image,
 };
 
 static int print(const char *text)
