@@ -145,6 +145,9 @@ const char *mito_error_name(int code);
  * contains a NUL byte is a MITO_E_RANGE error when read as "s"; read it with "v".
  * Out pointers may be NULL: the value is checked for its type and thrown away.
  *
+ * The arguments of a call may end with keyword arguments: behind a '|' stand a name ("s") and a
+ * value in turn: "is|sbsi", 3, "text", "deep", true, "limit", 10.
+ *
  * Who owns what is read
  *   mito_args, mito_message_read: s, y, B, S, v point into the message and live as long as it
  *   does; c, r and t are references to be released with mito_context_unref / mito_sender_free.
@@ -682,6 +685,52 @@ int mito_call_async_(struct mito_context *context, const struct mito_function *f
 int mito_call_no_reply_(struct mito_context *context, const struct mito_function *function,
                         const void *signature, ...);
 
+/* The same for a function of Python, in a context that runs it (a Mitogen child): of a module that
+ * can be imported there, by its name, or by "Class.name" when it belongs to a class:
+ *     mito_call_python(context, "os", "getpid", "", "i", &pid)
+ *     mito_call_python(context, "subprocess", "check_output", "[s]|sb", "ls", "text", true, "s",
+ * &out) An exception is MITO_E_REMOTE; mito_error() has its class, its text and its traceback,
+ * whose lines are joined with " | " (the middle of a long one is left out). Python's integers,
+ * floats, str, bytes, None, bool, tuples, lists and dicts arrive as such; results of other types
+ * (sets, objects) are MITO_E_MALFORMED. */
+#define mito_call_python(context, module, function, ...)                                           \
+    mito_call_python_((context), MITO_FOREVER, (module),                                           \
+                      (function)MITO_VALUES_(__VA_ARGS__, (char *)0))
+#define mito_call_python_timeout(context, timeout, module, function, ...)                          \
+    mito_call_python_((context), (timeout), (module),                                              \
+                      (function)MITO_VALUES_(__VA_ARGS__, (char *)0))
+int mito_call_python_(struct mito_context *context, int timeout, const char *module,
+                      const char *function, const void *signature, ...);
+#define mito_call_python_async(context, module, function, rx, tag, ...)                            \
+    mito_call_python_async_((context), (module), (function), (rx),                                 \
+                            (tag)MITO_VALUES_(__VA_ARGS__, (char *)0))
+int mito_call_python_async_(struct mito_context *context, const char *module, const char *function,
+                            struct mito_receiver *rx, void *tag, const void *signature, ...);
+#define mito_call_python_no_reply(context, module, function, ...)                                  \
+    mito_call_python_no_reply_((context), (module), (function)MITO_VALUES_(__VA_ARGS__, (char *)0))
+int mito_call_python_no_reply_(struct mito_context *context, const char *module,
+                               const char *function, const void *signature, ...);
+
+/* Calls a method of a service (mitogen.service) of a Python context, such as its master, by the
+ * name of the service, "module.Class". Services take keyword arguments alone: the signature has
+ * names and values in turn. mito_call_service(master, "mitogen.service.FileService", "register",
+ * "ss", "path", "/etc/motd",
+ *                       "")
+ */
+#define mito_call_service(context, service, method, ...)                                           \
+    mito_call_service_((context), MITO_FOREVER, (service),                                         \
+                       (method)MITO_VALUES_(__VA_ARGS__, (char *)0))
+#define mito_call_service_timeout(context, timeout, service, method, ...)                          \
+    mito_call_service_((context), (timeout), (service),                                            \
+                       (method)MITO_VALUES_(__VA_ARGS__, (char *)0))
+int mito_call_service_(struct mito_context *context, int timeout, const char *service,
+                       const char *method, const void *signature, ...);
+#define mito_call_service_async(context, service, method, rx, tag, ...)                            \
+    mito_call_service_async_((context), (service), (method), (rx),                                 \
+                             (tag)MITO_VALUES_(__VA_ARGS__, (char *)0))
+int mito_call_service_async_(struct mito_context *context, const char *service, const char *method,
+                             struct mito_receiver *rx, void *tag, const void *signature, ...);
+
 /* A chain of calls to one context that are sent without waiting for each other: once one fails, the
  * later ones fail with the same error and do not run. */
 struct mito_chain *mito_chain_new(struct mito_context *context);
@@ -694,6 +743,18 @@ int mito_chain_reset(struct mito_chain *chain);
     mito_chain_call_async_((chain), (function), (rx), (tag)MITO_VALUES_(__VA_ARGS__, (char *)0))
 #define mito_chain_call_no_reply(chain, function, ...)                                             \
     mito_chain_call_no_reply_((chain), (function)MITO_VALUES_(__VA_ARGS__, (char *)0))
+/* For a context that runs Python. All calls of one chain are of the same kind. */
+#define mito_chain_call_python(chain, module, function, ...)                                       \
+    mito_chain_call_python_((chain), MITO_FOREVER, (module),                                       \
+                            (function)MITO_VALUES_(__VA_ARGS__, (char *)0))
+#define mito_chain_call_python_async(chain, module, function, rx, tag, ...)                        \
+    mito_chain_call_python_async_((chain), (module), (function), (rx),                             \
+                                  (tag)MITO_VALUES_(__VA_ARGS__, (char *)0))
+int mito_chain_call_python_(struct mito_chain *chain, int timeout, const char *module,
+                            const char *function, const void *signature, ...);
+int mito_chain_call_python_async_(struct mito_chain *chain, const char *module,
+                                  const char *function, struct mito_receiver *rx, void *tag,
+                                  const void *signature, ...);
 int mito_chain_call_(struct mito_chain *chain, int timeout, const struct mito_function *function,
                      const void *signature, ...);
 int mito_chain_call_async_(struct mito_chain *chain, const struct mito_function *function,

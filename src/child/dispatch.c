@@ -22,6 +22,7 @@ struct mito_call {
     struct mito_message *message;
     const char *chain;         /* NULL: none */
     const char *module, *name; /* as asked for */
+    char class[128];           /* module.class, when it was asked for one */
     const struct mito_value *args, *kwargs;
     struct mito_context *caller; /* made when asked for */
     struct buf result;           /* a whole pickle, once mito_return was called */
@@ -93,10 +94,13 @@ static int run_forget_chain(struct mito_call *call)
     return 0;
 }
 
-static const struct mito_function forget_chain = {BUILTIN_MODULE, "forget_chain", run_forget_chain,
-                                                  0};
-__attribute__((section("mito_functions"),
-               used)) static const struct mito_function *const entry_forget_chain = &forget_chain;
+#define FORGET_CHAIN(entry, module)                                                                \
+    static const struct mito_function entry = {module, "forget_chain", run_forget_chain, 0};       \
+    __attribute__((section("mito_functions"),                                                      \
+                   used)) static const struct mito_function *const pointer_to_##entry = &entry
+
+FORGET_CHAIN(forget_chain, BUILTIN_MODULE);
+FORGET_CHAIN(forget_chain_python, "mitogen.core.Dispatcher"); /* as Python callers know it */
 
 /* --- running one -------------------------------------------------------------------------------
  */
@@ -104,7 +108,7 @@ __attribute__((section("mito_functions"),
 /* (chain, module, class, function, args, kwargs) */
 static int parse_call(struct mito_call *call, const struct mito_value *v)
 {
-    const struct mito_value *chain, *module, *name;
+    const struct mito_value *chain, *module, *class, *name;
 
     if (v == NULL)
         return -1;
@@ -112,17 +116,24 @@ static int parse_call(struct mito_call *call, const struct mito_value *v)
         return error_set(MITO_E_MALFORMED, "a call is a tuple of 6");
     chain = mito_value_item(v, 0);
     module = mito_value_item(v, 1);
+    class = mito_value_item(v, 2);
     name = mito_value_item(v, 3);
     call->args = mito_value_item(v, 4);
     call->kwargs = mito_value_item(v, 5);
     if ((mito_value_type(chain) != MITO_STR && mito_value_type(chain) != MITO_NONE) ||
         mito_value_type(module) != MITO_STR || mito_value_type(name) != MITO_STR ||
+        (mito_value_type(class) != MITO_STR && mito_value_type(class) != MITO_NONE) ||
         mito_value_type(call->args) != MITO_TUPLE)
         return error_set(MITO_E_MALFORMED, "a call names its module and function as text and has "
                                            "a tuple of arguments");
     if (mito_value_type(chain) == MITO_STR)
         call->chain = mito_value_str(chain, NULL);
     call->module = mito_value_str(module, NULL);
+    if (mito_value_type(class) == MITO_STR) { /* a class of a module is a module of ours */
+        snprintf(call->class, sizeof call->class, "%.60s.%.60s", call->module,
+                 mito_value_str(class, NULL));
+        call->module = call->class;
+    }
     call->name = mito_value_str(name, NULL);
     return 0;
 }

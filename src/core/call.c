@@ -13,11 +13,15 @@
 
 int call_payload_begin(struct buf *out, const char *chain, const char *module, const char *function)
 {
+    const char *dot = strrchr(function, '.');
+    const char *name = dot != NULL ? dot + 1 : function;
+
     if (pickle_begin(out) < 0 || pickle_tuple_open(out) < 0 ||
         (chain != NULL ? pickle_str(out, chain, strlen(chain)) : pickle_none(out)) < 0 ||
-        pickle_str(out, module, strlen(module)) < 0 || pickle_none(out) < 0)
+        pickle_str(out, module, strlen(module)) < 0 ||
+        (dot != NULL ? pickle_str(out, function, (size_t)(dot - function)) : pickle_none(out)) < 0)
         return -1;
-    return pickle_str(out, function, strlen(function));
+    return pickle_str(out, name, strlen(name));
 }
 
 int call_payload_end(struct buf *out)
@@ -27,9 +31,28 @@ int call_payload_end(struct buf *out)
     return pickle_end(out);
 }
 
-static int build(struct buf *out, struct mito_context *context, const char *chain,
-                 const struct mito_function *function, const char *signature,
-                 struct arguments *args)
+/* "positional|keywords" */
+static int pack_arguments(struct buf *out, const char *signature, struct arguments *args,
+                          const struct signature_hooks *hooks)
+{
+    const char *bar = signature != NULL ? strchr(signature, '|') : NULL;
+    char positional[SIGNATURE_MAX + 1];
+
+    if (bar == NULL)
+        return signature_pack(out, signature, true, args, hooks) < 0
+                   ? -1
+                   : signature_pack_keywords(out, "", args, hooks);
+    if (bar - signature > SIGNATURE_MAX)
+        return error_set(MITO_E_INVALID, "signature \"%.64s\": too long", signature);
+    memcpy(positional, signature, (size_t)(bar - signature));
+    positional[bar - signature] = '\0';
+    if (signature_pack(out, positional, true, args, hooks) < 0)
+        return -1;
+    return signature_pack_keywords(out, bar + 1, args, hooks);
+}
+
+int call_build(struct buf *out, struct mito_context *context, const char *chain,
+               const struct mito_function *function, const char *signature, struct arguments *args)
 {
     struct signature_hooks hooks;
 
@@ -39,18 +62,18 @@ static int build(struct buf *out, struct mito_context *context, const char *chai
         return error_set(MITO_E_INVALID, "no function to call");
     hooks = values_hooks(context->router);
     if (call_payload_begin(out, chain, function->module, function->name) < 0 ||
-        signature_pack(out, signature, true, args, &hooks) < 0)
+        pack_arguments(out, signature, args, &hooks) < 0 || pickle_tuple_close(out) < 0)
         return -1;
-    return call_payload_end(out);
+    return pickle_end(out);
 }
 
 /* --- sending -----------------------------------------------------------------------------------
  */
 
-static int send_payload(struct mito_context *context, struct buf *payload, uint32_t reply_to,
-                        int64_t deadline)
+static int send_payload(struct mito_context *context, uint32_t handle, struct buf *payload,
+                        uint32_t reply_to, int64_t deadline)
 {
-    struct frame f = {.dst_id = context->id, .handle = HANDLE_CALL_FUNCTION, .reply_to = reply_to};
+    struct frame f = {.dst_id = context->id, .handle = handle, .reply_to = reply_to};
 
     if (context->gone)
         return context_gone_error(context);
@@ -59,11 +82,17 @@ static int send_payload(struct mito_context *context, struct buf *payload, uint3
 
 int call_send_locked(struct mito_context *context, struct buf *payload, uint32_t reply_to)
 {
-    return send_payload(context, payload, reply_to, 0);
+    return send_payload(context, HANDLE_CALL_FUNCTION, payload, reply_to, 0);
 }
 
 int call_send(struct mito_context *context, struct buf *payload, struct mito_receiver *rx,
               void *tag, const struct mito_function *function)
+{
+    return call_send_to(context, HANDLE_CALL_FUNCTION, payload, rx, tag, function);
+}
+
+int call_send_to(struct mito_context *context, uint32_t handle, struct buf *payload,
+                 struct mito_receiver *rx, void *tag, const struct mito_function *function)
 {
     struct pending *p = NULL;
     int rc = -1;
@@ -73,7 +102,7 @@ int call_send(struct mito_context *context, struct buf *payload, struct mito_rec
         p = pending_new(rx, context, tag, function);
     if (rx == NULL || p != NULL) {
         uint32_t number = p != NULL ? p->handle.number : 0;
-        rc = send_payload(context, payload, number, INT64_MAX);
+        rc = send_payload(context, handle, payload, number, INT64_MAX);
         if (rc < 0 && rx != NULL && !pending_cancel(context->router, number))
             rc = 0;
     }
@@ -82,8 +111,9 @@ int call_send(struct mito_context *context, struct buf *payload, struct mito_rec
 }
 
 /* Sends and waits, reading the answer in this thread where that is possible. */
-static struct mito_message *send_and_wait(struct mito_context *context, struct buf *payload,
-                                          int timeout, const struct mito_function *function)
+static struct mito_message *send_and_wait(struct mito_context *context, uint32_t handle,
+                                          struct buf *payload, int timeout,
+                                          const struct mito_function *function)
 {
     struct mito_router *r = context->router;
     int64_t deadline = clock_deadline(timeout);
@@ -100,7 +130,7 @@ static struct mito_message *send_and_wait(struct mito_context *context, struct b
         if (payload->length <= LEAD_PAYLOAD_MAX)
             receiver_lead(&rx, hop);
     }
-    if (p != NULL && send_payload(context, payload, p->handle.number, deadline) == 0)
+    if (p != NULL && send_payload(context, handle, payload, p->handle.number, deadline) == 0)
         m = receiver_wait(&rx, deadline);
     receiver_unlead(&rx);
     receiver_fini(&rx);
@@ -111,25 +141,40 @@ static struct mito_message *send_and_wait(struct mito_context *context, struct b
     return m;
 }
 
-static int call_wait(struct mito_context *context, int timeout, const char *chain,
-                     const struct mito_function *function, const char *signature,
-                     struct arguments *args)
+int call_wait_for(struct mito_context *context, uint32_t handle, struct buf *payload, int timeout,
+                  const struct mito_function *function, struct arguments *args)
 {
-    AUTO_BUF payload = {0};
-
-    if (build(&payload, context, chain, function, signature, args) < 0)
-        return -1;
     const char *result = va_arg(args->ap, const char *); /* NULL: whatever it is, nobody wants it */
     if (result != NULL && signature_check(result, NULL) < 0)
         return -1;
     if (context->id == context->router->config.id)
         return error_set(MITO_E_INVALID, "a context cannot call itself and wait for the answer");
-    MITO_AUTO_MESSAGE m = send_and_wait(context, &payload, timeout, function);
+    MITO_AUTO_MESSAGE m = send_and_wait(context, handle, payload, timeout, function);
     if (m == NULL)
         return -1;
     if (result == NULL) /* nor are there more arguments to take a pointer from */
         return mito_message_value(m) != NULL ? 0 : -1;
     return message_unpack(m, result, SIGNATURE_COPY, args);
+}
+
+int call_wait(struct mito_context *context, int timeout, const char *chain,
+              const struct mito_function *function, const char *signature, struct arguments *args)
+{
+    AUTO_BUF payload = {0};
+
+    if (call_build(&payload, context, chain, function, signature, args) < 0)
+        return -1;
+    return call_wait_for(context, HANDLE_CALL_FUNCTION, &payload, timeout, function, args);
+}
+
+int call_start(struct mito_context *context, const char *chain, struct mito_receiver *rx, void *tag,
+               const struct mito_function *function, const char *signature, struct arguments *args)
+{
+    AUTO_BUF payload = {0};
+
+    if (call_build(&payload, context, chain, function, signature, args) < 0)
+        return -1;
+    return call_send(context, &payload, rx, tag, function);
 }
 
 /* --- public ------------------------------------------------------------------------------------
@@ -144,17 +189,6 @@ int mito_call_(struct mito_context *context, int timeout, const struct mito_func
     int rc = call_wait(context, timeout, NULL, function, signature, &args);
     va_end(args.ap);
     return rc;
-}
-
-static int call_start(struct mito_context *context, const char *chain, struct mito_receiver *rx,
-                      void *tag, const struct mito_function *function, const char *signature,
-                      struct arguments *args)
-{
-    AUTO_BUF payload = {0};
-
-    if (build(&payload, context, chain, function, signature, args) < 0)
-        return -1;
-    return call_send(context, &payload, rx, tag, function);
 }
 
 int mito_call_async_(struct mito_context *context, const struct mito_function *function,
@@ -183,11 +217,6 @@ int mito_call_no_reply_(struct mito_context *context, const struct mito_function
 /* --- chains ------------------------------------------------------------------------------------
  */
 
-struct mito_chain {
-    struct mito_context *context; /* a reference */
-    char id[48];                  /* unique in the tree */
-};
-
 struct mito_chain *mito_chain_new(struct mito_context *context)
 {
     static unsigned long counter;
@@ -198,6 +227,7 @@ struct mito_chain *mito_chain_new(struct mito_context *context)
         return NULL;
     }
     c->context = mito_context_ref(context);
+    c->python = false;
     format_to(c->id, sizeof c->id, "chain-%u-%lu", context->router->config.id,
               __atomic_add_fetch(&counter, 1, __ATOMIC_RELAXED));
     return c;
@@ -216,7 +246,9 @@ int mito_chain_reset(struct mito_chain *c)
 {
     AUTO_BUF payload = {0};
 
-    if (call_payload_begin(&payload, NULL, BUILTIN_MODULE, "forget_chain") < 0 ||
+    bool python = __atomic_load_n(&c->python, __ATOMIC_RELAXED);
+    if (call_payload_begin(&payload, NULL, python ? "mitogen.core" : BUILTIN_MODULE,
+                           python ? "Dispatcher.forget_chain" : "forget_chain") < 0 ||
         pickle_tuple_open(&payload) < 0 || pickle_str(&payload, c->id, strlen(c->id)) < 0 ||
         pickle_tuple_close(&payload) < 0 || call_payload_end(&payload) < 0)
         return -1;

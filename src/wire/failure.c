@@ -40,6 +40,51 @@ static int code_of(const char *name, size_t length)
     return known == MITO_OK ? -1 : known;
 }
 
+enum { LOOKED_AT = 2048 }; /* of the beginning, and of the end, of a text of several lines */
+
+static int fold(struct buf *line, const char *text, size_t length)
+{
+    const char *end = text + length;
+
+    while (text < end) {
+        const char *next = memchr(text, '\n', (size_t)(end - text));
+        const char *stop = next != NULL ? next : end;
+        while (text < stop && *text == ' ')
+            text++;
+        if (text < stop && ((line->length > 0 && buf_str(line, " | ") < 0) ||
+                            text_escape(line, text, (size_t)(stop - text)) < 0))
+            return -1;
+        text = stop + 1;
+    }
+    return 0;
+}
+
+/* An error is one line: those of a traceback, as Python sends it, are joined. Of one that is too
+ * long the beginning (what happened) and the end (where) are kept. False without memory. */
+static bool join_lines(char *out, size_t size, const char *text, size_t length)
+{
+    AUTO_BUF line = {0};
+    size_t head = length < 2 * LOOKED_AT ? length : LOOKED_AT;
+
+    if (fold(&line, text, head) < 0 ||
+        (head < length && fold(&line, text + length - LOOKED_AT, LOOKED_AT) < 0))
+        return false;
+    if (line.length < size) {
+        text_escape_to(out, size, (const char *)line.data, line.length);
+        return true;
+    }
+    text_escape_to(out, size / 2, (const char *)line.data, line.length);
+    size_t at = strlen(out);
+    memcpy(out + at, " ... ", 5);
+    at += 5;
+    const uint8_t *rest = line.data + line.length - (size - at - 1);
+    while ((*rest & 0xc0) == 0x80) /* inside a character */
+        rest++;
+    text_escape_to(out + at, size - at, (const char *)rest,
+                   (size_t)(line.data + line.length - rest));
+    return true;
+}
+
 void failure_decode(const char *text, size_t length, struct error *out)
 {
     size_t head = sizeof(prefix) - 1;
@@ -55,5 +100,7 @@ void failure_decode(const char *text, size_t length, struct error *out)
         length -= (size_t)(colon + 2 - text);
         text = colon + 2;
     }
-    text_escape_to(out->text, sizeof(out->text), text, length);
+    if (memchr(text, '\n', length) == NULL ||
+        !join_lines(out->text, sizeof(out->text), text, length))
+        text_escape_to(out->text, sizeof(out->text), text, length);
 }

@@ -9,7 +9,6 @@
 #include "wire/value_layout.h"
 
 enum {
-    MAX_LETTERS = 64, /* in one signature; the public macros take 24 arguments */
     MAX_NESTING = 16,
 };
 
@@ -62,7 +61,7 @@ static const char *check(const char *p)
     size_t level = 0, length = 0;
 
     for (; *p != '\0'; p++) {
-        if (++length > MAX_LETTERS)
+        if (++length > SIGNATURE_MAX)
             return "too long";
         if (strchr(letters, *p) == NULL && !is_closing(*p))
             return "unknown letter";
@@ -203,6 +202,40 @@ int signature_pack(struct buf *out, const char *signature, bool as_tuple, struct
     return 0;
 }
 
+/* In turn a name and a value. */
+static bool are_pairs(const char *p)
+{
+    for (; *p != '\0'; p++) {
+        if (*p != 's')
+            return false;
+        size_t level = 0;
+        do { /* over the value, which may be in brackets */
+            if (*++p == '\0')
+                return false;
+            level += closing(*p) != '\0';
+            level -= is_closing(*p);
+        } while (level > 0);
+    }
+    return true;
+}
+
+int signature_pack_keywords(struct buf *out, const char *signature, struct arguments *args,
+                            const struct signature_hooks *hooks)
+{
+    size_t before = out->length;
+    if (signature_check(signature, NULL) < 0)
+        return -1;
+    if (!are_pairs(signature))
+        return error_set(MITO_E_INVALID, "signature \"|%.64s\": keywords are names and values",
+                         signature);
+    if (pickle_kwargs_open(out) < 0 || pack_letters(out, signature, "keyword", args, hooks) < 0 ||
+        pickle_kwargs_close(out) < 0) {
+        out->length = before;
+        return -1;
+    }
+    return 0;
+}
+
 /* ---- Out ---- */
 
 /* What is read, held back until all of it is. */
@@ -225,7 +258,7 @@ struct reader {
     enum signature_ownership ownership;
     struct arguments *args;
     const struct signature_hooks *hooks;
-    struct result results[MAX_LETTERS];
+    struct result results[SIGNATURE_MAX];
     size_t count;
 };
 

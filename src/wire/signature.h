@@ -20,6 +20,8 @@ struct address {
     const char *name; /* of a context; may be NULL */
 };
 
+enum { SIGNATURE_MAX = 64 }; /* letters in one; the public macros take 24 arguments */
+
 struct signature_hooks {
     void *arg;
     /* In: fills the address of a context ('c'), receiver ('r') or sender ('t'); -1 on error. */
@@ -39,6 +41,11 @@ int signature_check(const char *signature, size_t *count);
  * one letter, a tuple for several, None for "". */
 int signature_pack(struct buf *out, const char *signature, bool as_tuple, struct arguments *args,
                    const struct signature_hooks *hooks);
+
+/* Packs what goes behind the '|' of a call's signature: Kwargs of names ("s") and values in turn.
+ */
+int signature_pack_keywords(struct buf *out, const char *signature, struct arguments *args,
+                            const struct signature_hooks *hooks);
 
 enum signature_ownership {
     SIGNATURE_BORROW, /* s, y, B, S, v point into the value */

@@ -11,6 +11,55 @@
 static const struct mito_function no_such_name = {"main", "no_such_function", NULL, 0};
 static const struct mito_function no_such_module = {"no_such_module", "tree_pid", NULL, 0};
 
+/* --- keywords ----------------------------------------------------------------------------------
+ */
+
+MITO_FUNCTION(keywords)
+{
+    int64_t a, depth = -1;
+    const char *name = NULL;
+
+    if (mito_args(call, "i", &a) < 0)
+        return -1;
+    const struct mito_value *given = mito_call_keyword(call, "depth");
+    if (given != NULL && mito_value_int(given, &depth) < 0)
+        return -1;
+    given = mito_call_keyword(call, "name");
+    if (given != NULL)
+        name = mito_value_str(given, NULL);
+    return mito_return(call, "iis", a, depth, name);
+}
+
+static void test_keywords(void **state)
+{
+    (void)state;
+    MITO_AUTO_CONTEXT child = tree_local();
+    int64_t a, depth;
+    char *name;
+
+    assert_int_equal(mito_call(child, &keywords, "i", 1, "iis", &a, &depth, &name), 0);
+    assert_int_equal(depth, -1);
+    assert_null(name);
+    assert_int_equal(
+        mito_call(child, &keywords, "i|sssi", 1, "name", "x", "depth", 7, "iis", &a, &depth, &name),
+        0);
+    assert_int_equal(a, 1);
+    assert_int_equal(depth, 7);
+    assert_string_equal(name, "x");
+    free(name);
+    assert_int_equal(mito_call(child, &keywords, "i|s", 1, "name", "iis", &a, &depth, &name), -1);
+    assert_error(MITO_E_INVALID, "names and values");
+    assert_int_equal(mito_call(child, &keywords, "i|ss|", 1, "name", "x", ""), -1);
+    assert_error(MITO_E_INVALID, "unknown letter");
+    /* A function of that class there is none, but of that name and module. */
+    assert_int_equal(mito_call_python(child, "main", "Class.keywords", "i", 1, "v", NULL), -1);
+    assert_error(MITO_E_NO_FUNCTION, "no function main.Class.keywords");
+    assert_int_equal(mito_call_python(child, "main", "keywords", "i", 5, "iis", &a, NULL, NULL), 0);
+    assert_int_equal(a, 5);
+    assert_int_equal(mito_call_service(child, "a.Service", "method", "si", "a", 1, ""), -1);
+    assert_error(MITO_E_DEAD, "no handle 110");
+}
+
 /* --- values of every kind ---------------------------------------------------------------------
  */
 
@@ -824,6 +873,7 @@ int main(int argc, char **argv)
     if (argc > 1 && strcmp(argv[1], "-T") == 0)
         return big_integer_peer();
     const struct CMUnitTest tests[] = {
+        TREE_TEST(test_keywords),
         TREE_TEST(test_scalars),
         TREE_TEST(test_widening),
         TREE_TEST(test_bytes),

@@ -66,7 +66,9 @@ static void test_decode(void **state)
         {"mitosis", MITO_E_REMOTE, "mitosis"},
         {"", MITO_E_REMOTE, ""},
         {"exceptions.ValueError: bad\n  File \"x.py\", line 3", MITO_E_REMOTE,
-         "exceptions.ValueError: bad\\x0a  File \"x.py\", line 3"},
+         "exceptions.ValueError: bad | File \"x.py\", line 3"},
+        {"\n\n  \na\n\n \n  b\r\n", MITO_E_REMOTE, "a | b\\x0d"},
+        {"mitosis.range: a\nb", MITO_E_RANGE, "a | b"},
         {"mitosis.range: \x1b[2J", MITO_E_RANGE, "\\x1b[2J"},
     };
     for (size_t i = 0; i < LENGTH(rows); i++) {
@@ -113,13 +115,33 @@ static void test_long(void **state)
     assert_int_equal(e.code, MITO_E_REMOTE);
 }
 
+/* What happened and where, whatever is in between. */
+static void test_long_traceback(void **state)
+{
+    (void)state;
+    struct error e;
+    static const size_t sizes[] = {100, 400, 600, 5000, 100000};
+    for (size_t i = 0; i < LENGTH(sizes); i++) {
+        AUTO_BUF b = {0};
+        assert_int_equal(buf_str(&b, "exceptions.ValueError: bad\n"), 0);
+        while (b.length < sizes[i])
+            assert_int_equal(buf_str(&b, "  File \"\xe2\x82\xac.py\", line 3\n"), 0);
+        assert_int_equal(buf_str(&b, "    raise it\n"), 0);
+        failure_decode((const char *)b.data, b.length, &e);
+        assert_memory_equal(e.text, "exceptions.ValueError: bad | File ", 34);
+        assert_string_equal(e.text + strlen(e.text) - 11, " | raise it");
+        assert_int_equal(strstr(e.text, " ... ") != NULL, sizes[i] > 400);
+        assert_true(text_is_utf8(e.text, strlen(e.text), false));
+        assert_null(strstr(e.text, "\\x"));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_encode),
-        cmocka_unit_test(test_decode),
-        cmocka_unit_test(test_round_trip),
-        cmocka_unit_test(test_long),
+        cmocka_unit_test(test_encode),         cmocka_unit_test(test_decode),
+        cmocka_unit_test(test_round_trip),     cmocka_unit_test(test_long),
+        cmocka_unit_test(test_long_traceback),
     };
     return cmocka_run_group_tests_name("failure", tests, NULL, NULL);
 }

@@ -282,6 +282,42 @@ static void test_pack_refused(void **state)
     assert_packs(&out, "kept");
 }
 
+static int pack_keywords_(struct buf *out, const void *signature, ...)
+{
+    struct arguments args;
+    va_start(args.ap, signature);
+    int result = signature_pack_keywords(out, signature, &args, &hooks);
+    if (result == 0)
+        assert_null(va_arg(args.ap, const void *));
+    va_end(args.ap);
+    return result;
+}
+#define pack_keywords(out, ...) pack_keywords_((out)MITO_VALUES_(__VA_ARGS__, (char *)0))
+
+static void test_pack_keywords(void **state)
+{
+    (void)state;
+    static const char *const wrong[] = {"i", "s", "is", "si(i", "s(", "sis", "(ss)", "x", "s{si}i"};
+    AUTO_BUF out = {0};
+    int64_t x = 0;
+    for (size_t i = 0; i < LENGTH(wrong); i++) {
+        assert_int_equal(pack_keywords(&out, wrong[i], "a", 1, "b", 2, "c"), -1);
+        assert_error(MITO_E_INVALID, "signature");
+    }
+    assert_int_equal(out.length, 0);
+    assert_int_equal(pickle_begin(&out), 0);
+    assert_int_equal(pack_keywords(&out, "s(i[s])s{si}", "a", 1, "x", "b", "c", 2), 0);
+    assert_int_equal(pickle_end(&out), 0);
+    struct mito_value *v = load(&out);
+    assert_int_equal(mito_value_type(v), MITO_KWARGS);
+    assert_int_equal(mito_value_length(v), 2);
+    assert_int_equal(mito_value_int(mito_value_get(mito_value_get(v, "b"), "c"), &x), 0);
+    assert_int_equal(x, 2);
+    assert_int_equal(mito_value_int(mito_value_item(mito_value_get(v, "a"), 0), &x), 0);
+    assert_int_equal(x, 1);
+    mito_value_free(v);
+}
+
 static int pack_plain(struct buf *out, const char *signature, ...)
 {
     struct arguments args;
@@ -615,11 +651,11 @@ int main(void)
         cmocka_unit_test(test_check),          cmocka_unit_test(test_pack_shapes),
         cmocka_unit_test(test_pack_widths),    cmocka_unit_test(test_pack_texts),
         cmocka_unit_test(test_pack_objects),   cmocka_unit_test(test_pack_refused),
-        cmocka_unit_test(test_no_hooks),       cmocka_unit_test(test_unpack),
-        cmocka_unit_test(test_unpack_copies),  cmocka_unit_test(test_unpack_shapes),
-        cmocka_unit_test(test_unpack_nulls),   cmocka_unit_test(test_unpack_ranges),
-        cmocka_unit_test(test_unpack_objects), cmocka_unit_test(test_all_or_nothing),
-        cmocka_unit_test(test_longest),
+        cmocka_unit_test(test_pack_keywords),  cmocka_unit_test(test_no_hooks),
+        cmocka_unit_test(test_unpack),         cmocka_unit_test(test_unpack_copies),
+        cmocka_unit_test(test_unpack_shapes),  cmocka_unit_test(test_unpack_nulls),
+        cmocka_unit_test(test_unpack_ranges),  cmocka_unit_test(test_unpack_objects),
+        cmocka_unit_test(test_all_or_nothing), cmocka_unit_test(test_longest),
     };
     return cmocka_run_group_tests_name("signature", tests, NULL, NULL);
 }
