@@ -52,6 +52,7 @@
 #define MITO_VERSION "0.1.0"
 #define MITO_FOREVER (-1)
 
+struct mito_listener; /* lets other programs of this machine join the tree */
 struct mito_router;   /* routes messages and owns this process's broker thread */
 struct mito_context;  /* a process of our tree */
 struct mito_receiver; /* where messages arrive for a user thread */
@@ -652,6 +653,51 @@ int mito_context_shutdown(struct mito_context *context, int timeout);
  * the program that started it. From then on it is its own root, its output and logs go nowhere,
  * and it ends when the function that called this returns. The parent sees it as gone. */
 int mito_detach(struct mito_router *router);
+
+/* ------------------------------------------------------------------------------------------- */
+/* Other programs in the same tree                                                               */
+/* ------------------------------------------------------------------------------------------- */
+
+struct mito_listen_options {
+    const char *path;      /* required; of the socket, at most 107 bytes */
+    unsigned clients;      /* at a time, at most; 0: 256 */
+    int handshake_timeout; /* ms for a client to say who it is; 0: 5 s */
+};
+
+/* Lets other programs join the tree through a unix socket: with mito_unix_connect(), or Python ones
+ * with mitogen.unix.connect(). Each becomes a context below this one, and has its authority: it may
+ * call functions here and everywhere below, and open further contexts from here. The socket has
+ * mode 0600, and only processes of the same user, or root's, are let in.
+ *
+ *     struct mito_listener *door = mito_listen(router, .path = "/run/user/1000/tree");
+ *
+ * A socket that nobody listens to any more is replaced; MITO_E_INVALID when somebody does, or what
+ * is there is no socket. The path is removed by mito_listener_free() or the end of the router; when
+ * the process is killed it stays, until somebody listens there again.
+ *
+ * In the master, functions are served from now on: on one thread of their own, and on the pool's
+ * when they are MITO_CONCURRENT. mito_router_free() waits for those that run. */
+#define mito_listen(router, ...)                                                                   \
+    mito_listen_((router), &(const struct mito_listen_options){__VA_ARGS__})
+struct mito_listener *mito_listen_(struct mito_router *router,
+                                   const struct mito_listen_options *options);
+/* Takes no more clients and removes the path; those that are connected stay. NULL is allowed. Not
+ * after mito_router_free(), which does the same. */
+void mito_listener_free(struct mito_listener *listener);
+/* For how many ms nobody has been connected; -1 while somebody is. */
+int64_t mito_listener_idle(struct mito_listener *listener);
+
+/* Joins the tree of the program that listens at that path, a Mitosis or a Mitogen one, instead of
+ * starting one with mito_router_new(): the router's context has an id of that tree, its parent
+ * (mito_context_parent()) is the one that listens. Contexts opened here, or there with
+ * `.via = parent` (if that is a Mitosis program), are part of the tree. Log records of this process
+ * go to options->log, those of contexts below it to the tree's master.
+ *
+ * When the listener is gone, all calls to contexts behind it fail with MITO_E_DEAD at once, and all
+ * receivers end with it. mito_router_free() leaves the tree. Errors: MITO_E_REFUSED (nobody
+ * listens, or turned us away), MITO_E_PERMISSION (also when who listens is neither root nor the
+ * same user), MITO_E_TIMEOUT, MITO_E_GARBAGE, MITO_E_INVALID (a path too long). */
+struct mito_router *mito_unix_connect(const char *path, const struct mito_router_options *options);
 
 /* ------------------------------------------------------------------------------------------- */
 /* Calling                                                                                       */

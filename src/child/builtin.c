@@ -35,13 +35,13 @@ void builtin_fail(const struct builtin_caller *caller, const struct error *e)
 }
 
 void builtin_call(const struct builtin_caller *caller, const char *name,
-                  const struct mito_value *args)
+                  const struct mito_value *args, const struct mito_value *kwargs)
 {
     struct error e;
 
     for (const struct builtin *const *b = __start_mito_builtins; b < __stop_mito_builtins; b++) {
         if (strcmp((*b)->name, name) == 0) {
-            (*b)->run(caller, args);
+            (*b)->run(caller, args, kwargs);
             return;
         }
     }

@@ -15,21 +15,24 @@ struct builtin_caller {
 
 struct builtin {
     const char *name;
-    /* args: the argument tuple, borrowed. */
-    void (*run)(const struct builtin_caller *caller, const struct mito_value *args);
+    /* args: the argument tuple; kwargs: the keyword arguments. Borrowed. */
+    void (*run)(const struct builtin_caller *caller, const struct mito_value *args,
+                const struct mito_value *kwargs);
 };
 
 /* Rooms above add theirs to a section of the program, as MITO_FUNCTION does. */
 #define BUILTIN(function_name)                                                                     \
     static void builtin_run_##function_name(const struct builtin_caller *caller,                   \
-                                            const struct mito_value *args);                        \
+                                            const struct mito_value *args,                         \
+                                            const struct mito_value *kwargs);                      \
     static const struct builtin builtin_##function_name = {#function_name,                         \
                                                            builtin_run_##function_name};           \
     __attribute__((section("mito_builtins"),                                                       \
                    used)) static const struct builtin *const builtin_entry_##function_name =       \
         &builtin_##function_name;                                                                  \
-    static void builtin_run_##function_name(const struct builtin_caller *caller,                   \
-                                            const struct mito_value *args)
+    static void builtin_run_##function_name(                                                       \
+        const struct builtin_caller *caller, const struct mito_value *args,                        \
+        __attribute__((unused)) const struct mito_value *kwargs)
 
 /* Answers with a whole pickle; with a failure. No-ops when no answer was asked for. */
 void builtin_reply(const struct builtin_caller *caller, const struct buf *payload);
@@ -38,6 +41,6 @@ void builtin_fail(const struct builtin_caller *caller, const struct error *e);
 
 /* Runs the builtin of that name; answers MITO_E_NO_FUNCTION when there is none. */
 void builtin_call(const struct builtin_caller *caller, const char *name,
-                  const struct mito_value *args);
+                  const struct mito_value *args, const struct mito_value *kwargs);
 
 #endif

@@ -51,12 +51,14 @@ _Noreturn void child_become(const char *config, int in_fd, int out_fd, int err_f
 /* dispatch.c */
 int dispatcher_start(struct dispatcher *d, struct mito_router *r);
 void dispatcher_serve(struct dispatcher *d); /* the main thread; until the end */
+void dispatcher_stop(struct dispatcher *d);  /* nobody serves any more; it can be started anew */
 void dispatcher_run(struct dispatcher *d, struct mito_message *m); /* one call, no lock held */
 
 /* pool.c: threads for MITO_CONCURRENT functions */
 struct pool *pool_new(struct dispatcher *d);
 int pool_submit(struct pool *p, struct mito_message *m); /* takes it over unless it fails */
 bool pool_busy(const struct pool *p);                    /* does a function run there? */
+void pool_free(struct pool *p); /* waits for what runs there; what waits is not run */
 
 /* output.c */
 int output_start(struct child *c); /* replaces descriptors 1 and 2; before any other thread runs */

@@ -127,36 +127,13 @@ static void children_gone(void *arg)
     look_if_done(c);
 }
 
-/* Wakes every thread that waits for a message: there will be none. */
-static void fail_receivers(struct mito_router *r)
-{
-    uint32_t *numbers = malloc((r->handles.count + 1) * sizeof *numbers);
-    struct frame f = {.dst_id = r->config.id, .reply_to = HANDLE_DEAD};
-    static const char reason[] = "this context is shutting down";
-    struct map_slot *slot;
-    size_t count = 0, at = 0;
-
-    while (numbers != NULL && (slot = map_next(&r->handles, &at)) != NULL) {
-        if (slot->key >= HANDLE_DYNAMIC)
-            numbers[count++] = slot->key;
-    }
-    f.length = sizeof reason - 1;
-    for (size_t i = 0; i < count; i++) {
-        struct handle *h = map_get(&r->handles, numbers[i]);
-        struct message *m = h == NULL ? NULL : message_copy(&f, reason);
-        if (m != NULL)
-            h->deliver(h, NULL, m);
-    }
-    free(numbers);
-}
-
 void child_end(struct child *c)
 {
     if (c->ending)
         return;
     c->ending = true;
     receiver_end(&c->dispatcher.calls, MITO_E_CLOSED, "shutting down");
-    fail_receivers(c->router);
+    router_fail_handles(c->router, "this context is shutting down", true);
     router_end_children(c->router, children_gone, c);
 }
 

@@ -239,8 +239,9 @@ void dispatcher_serve(struct dispatcher *d)
     struct mito_router *r = d->router;
 
     router_lock(r);
-    d->calls.lead_known = true;
-    d->calls.lead_id = r->config.parent_ids[0];
+    d->calls.lead_known = r->config.parent_count > 0;
+    if (d->calls.lead_known)
+        d->calls.lead_id = r->config.parent_ids[0];
     while (!d->calls.ended) {
         d->busy = false;
         struct mito_message *m = receiver_wait(&d->calls, INT64_MAX);
@@ -322,7 +323,7 @@ static void run_builtin(struct mito_router *r, struct message *m)
         error_get(&e);
         builtin_fail(&caller, &e);
     } else {
-        builtin_call(&caller, call.name, call.args);
+        builtin_call(&caller, call.name, call.args, call.kwargs);
     }
     value_wipe(v); /* there may be a password in it */
     message_free(m);
@@ -364,6 +365,16 @@ int dispatcher_start(struct dispatcher *d, struct mito_router *r)
         return -1;
     return handle_add(r, &d->call_function, HANDLE_CALL_FUNCTION, POLICY_PARENT_AUTHORITY, NULL,
                       on_call, d);
+}
+
+void dispatcher_stop(struct dispatcher *d)
+{
+    router_lock(d->router);
+    receiver_fini(&d->calls);
+    router_unlock(d->router);
+    while (!list_empty(&d->failed_chains))
+        drop_chain(d, list_first(&d->failed_chains, struct failed_chain, link));
+    memset(d, 0, sizeof *d);
 }
 
 /* --- what a function sees ----------------------------------------------------------------------

@@ -11,6 +11,8 @@ struct pool {
     struct list queue; /* of struct mito_message; bounded with the receiver's bytes */
     pthread_cond_t arrived;
     size_t threads, idle, queued, bytes;
+    bool stopping;
+    pthread_cond_t stopped;
 };
 
 struct pool *pool_new(struct dispatcher *d)
@@ -24,6 +26,7 @@ struct pool *pool_new(struct dispatcher *d)
     p->dispatcher = d;
     list_init(&p->queue);
     pthread_cond_init(&p->arrived, NULL);
+    pthread_cond_init(&p->stopped, NULL);
     return p;
 }
 
@@ -34,11 +37,13 @@ static void *pool_main(void *arg)
 
     router_lock(r);
     for (;;) {
-        while (list_empty(&p->queue)) {
+        while (list_empty(&p->queue) && !p->stopping) {
             p->idle++;
             pthread_cond_wait(&p->arrived, &r->broker.lock);
             p->idle--;
         }
+        if (p->stopping)
+            break;
         struct mito_message *m = list_first(&p->queue, struct mito_message, link);
         list_remove(&m->link);
         p->queued--;
@@ -47,6 +52,9 @@ static void *pool_main(void *arg)
         dispatcher_run(p->dispatcher, m);
         router_lock(r);
     }
+    p->threads--;
+    pthread_cond_signal(&p->stopped);
+    router_unlock(r);
     return NULL;
 }
 
@@ -83,4 +91,22 @@ int pool_submit(struct pool *p, struct mito_message *m)
 bool pool_busy(const struct pool *p)
 {
     return p->threads > p->idle;
+}
+
+void pool_free(struct pool *p)
+{
+    struct mito_router *r = p->dispatcher->router;
+
+    router_lock(r);
+    p->stopping = true;
+    pthread_cond_broadcast(&p->arrived);
+    while (p->threads > 0)
+        pthread_cond_wait(&p->stopped, &r->broker.lock);
+    router_unlock(r);
+    while (!list_empty(&p->queue)) {
+        struct mito_message *m = list_first(&p->queue, struct mito_message, link);
+        list_remove(&m->link);
+        mito_message_free(m);
+    }
+    free(p);
 }

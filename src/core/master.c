@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/text.h"
 #include "core/context.h"
 #include "core/router.h"
@@ -41,7 +42,7 @@ void router_after_fork(struct mito_router *old)
     router_unlock(old);
 }
 
-static int fill_config(struct router_config *c, const struct mito_router_options *o)
+int router_config_fill(struct router_config *c, const struct mito_router_options *o)
 {
     const char *level = getenv("MITOSIS_LOG");
 
@@ -74,7 +75,7 @@ static struct mito_router *start_master(const struct mito_router_options *option
     struct router_config config;
     struct mito_router *r;
 
-    if (fill_config(&config, options) < 0 || (r = router_create(&config)) == NULL)
+    if (router_config_fill(&config, options) < 0 || (r = router_create(&config)) == NULL)
         return NULL;
     router_lock(r);
     int rc =
@@ -105,6 +106,28 @@ static void on_ended(void *arg)
     pthread_cond_broadcast(&r->ended);
 }
 
+/* Of a program that joined a tree: what was sent goes out first. */
+static void leave_parent(struct mito_router *r)
+{
+    enum { FLUSH = 1000 }; /* ms */
+    struct error e;
+
+    if (r->parent == NULL)
+        return;
+    struct neighbour *n = neighbour_ref(r->parent);
+    stream_help(&n->stream, clock_ms() + FLUSH);
+    error_fill(&e, MITO_E_DEAD, "was left");
+    neighbour_gone(n, &e);
+    neighbour_unref(n);
+}
+
+static void finish(struct mito_router *r)
+{
+    struct at_end *e;
+
+    list_each(e, &r->at_end, link) e->done(e);
+}
+
 void mito_router_free(struct mito_router *r)
 {
     if (r == NULL || r->log == NULL) /* that of a child ends with its process */
@@ -113,8 +136,10 @@ void mito_router_free(struct mito_router *r)
     router_end_children(r, on_ended, r);
     while (!r->has_ended)
         pthread_cond_wait(&r->ended, &r->broker.lock);
+    leave_parent(r);
     bool clean = list_empty(&r->activities);
     router_unlock(r);
+    finish(r);
     log_stop(r);
     if (clean) /* else a process of ours cannot die; what watches it must stay */
         router_destroy(r);

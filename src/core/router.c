@@ -24,6 +24,7 @@ struct mito_router *router_create(const struct router_config *config)
     r->config = *config;
     list_init(&r->neighbours);
     list_init(&r->activities);
+    list_init(&r->at_end);
     pthread_cond_init(&r->ended, NULL);
     if (broker_open(&r->broker) < 0) {
         free(r->config.parent_ids);
@@ -520,22 +521,48 @@ static void end_by_force(void *arg)
     router_check_ended(r);
 }
 
+void router_fail_handles(struct mito_router *r, const char *reason, bool answers)
+{
+    uint32_t *numbers = malloc((r->handles.count + 1) * sizeof *numbers);
+    struct frame f = {
+        .dst_id = r->config.id, .reply_to = HANDLE_DEAD, .length = (uint32_t)strlen(reason)};
+    struct map_slot *slot;
+    size_t count = 0, at = 0;
+
+    while (numbers != NULL && (slot = map_next(&r->handles, &at)) != NULL) {
+        const struct handle *h = slot->value;
+        if (slot->key >= HANDLE_DYNAMIC && (answers || h->respondent == NULL))
+            numbers[count++] = slot->key;
+    }
+    for (size_t i = 0; i < count; i++) {
+        struct handle *h = map_get(&r->handles, numbers[i]);
+        struct message *m = h == NULL ? NULL : message_copy(&f, reason);
+        if (m != NULL)
+            h->deliver(h, NULL, m);
+    }
+    free(numbers);
+}
+
 void router_end_children(struct mito_router *r, void (*on_ended)(void *arg), void *arg)
 {
     struct neighbour *n;
     struct activity *a;
+    struct at_end *e;
 
     if (r->ending)
         return;
     r->ending = true;
     r->on_ended = on_ended;
     r->on_ended_arg = arg;
+    list_each(e, &r->at_end, link) e->begins(e);
     list_each(a, &r->activities, link) a->abort(a);
     list_each(n, &r->neighbours, link)
     {
         struct frame f = {.dst_id = n->id, .handle = HANDLE_SHUTDOWN};
         if (n->detached) /* it said that it would go by itself, and need not be waited for */
             stream_break(&n->stream, MITO_E_DEAD, "was detached");
+        else if (n->stamped) /* a program of its own, not ours to end */
+            stream_break(&n->stream, MITO_E_DEAD, "was disconnected");
         else if (!n->is_parent)
             router_send(r, &f, NULL, 0, false);
     }

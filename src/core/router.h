@@ -137,6 +137,13 @@ struct activity {
     void (*abort)(struct activity *a); /* removes it, soon */
 };
 
+/* What a room above does at the end of the router. */
+struct at_end {
+    struct list link;
+    void (*begins)(struct at_end *e); /* the lock is held; nobody is told yet */
+    void (*done)(struct at_end *e);   /* master: everyone is gone; no lock */
+};
+
 struct router_config {
     uint32_t id;
     uint32_t *parent_ids; /* nearest first; taken over */
@@ -168,6 +175,7 @@ struct mito_router {
     struct list neighbours;
     struct neighbour *parent; /* NULL in the master, and once detached */
     struct list activities;
+    struct list at_end;
     struct map let_go; /* pids of children that detached and live on: not ours to end */
     struct id_allocator ids;
     struct handle add_route, del_route, allocate_id, forward_log, detaching;
@@ -188,6 +196,8 @@ struct mito_router *router_create(const struct router_config *config);
 /* A process has one router at most: -1 when it is taken. */
 int router_claim_process(void);
 void router_release_process(void);
+/* The configuration that options and environment ask for. */
+int router_config_fill(struct router_config *config, const struct mito_router_options *options);
 /* In a process that was just forked, by a thread that has the lock of the router: that one is the
  * other process's. What still uses it here is told that nobody can be reached. */
 void router_after_fork(struct mito_router *old);
@@ -221,6 +231,9 @@ void router_reply_dead(struct mito_router *r, const struct frame *to, const char
 struct neighbour *router_next_hop(struct mito_router *r, uint32_t id);
 bool router_has_authority(const struct mito_router *r, uint32_t auth_id);
 
+/* Wakes every thread that waits for a message: there will be none. `answers`: also those that wait
+ * for one context. */
+void router_fail_handles(struct mito_router *r, const char *reason, bool answers);
 /* Shuts everything below down: SHUTDOWN now, force after a bound; then calls on_ended. */
 void router_end_children(struct mito_router *r, void (*on_ended)(void *arg), void *arg);
 void router_check_ended(struct mito_router *r); /* after a neighbour or an activity went */

@@ -185,12 +185,15 @@ static void connected_for(void *arg, struct mito_context *context, const struct 
     free(caller);
 }
 
-/* mitosis.connect(method, options) -> Context */
+/* mitosis.connect(method, options) -> Context. The options are a dict or, as Python callers like
+ * it, the keyword arguments. */
 BUILTIN(connect)
 {
+    const struct mito_value *given =
+        mito_value_length(args) > 1 ? mito_value_item(args, 1) : kwargs;
     const char *name = mito_value_str(mito_value_item(args, 0), NULL);
     const struct method *m = name != NULL ? method_by_name(name) : NULL;
-    void *options = m != NULL ? options_from_value(m, mito_value_item(args, 1)) : NULL;
+    void *options = m != NULL ? options_from_value(m, given) : NULL;
     struct builtin_caller *copy = malloc(sizeof *copy);
     struct error e;
 

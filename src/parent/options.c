@@ -269,8 +269,26 @@ static int field_from_value(void *options, const struct option *o, const struct 
     return -1;
 }
 
+/* A misspelt option would be one that is not obeyed. */
+static int check_keys(const struct method *m, const struct mito_value *dict)
+{
+    for (size_t i = 0; i < mito_value_length(dict); i++) {
+        const char *key = mito_value_str(mito_value_key(dict, i), NULL);
+        bool known = false;
+        if (key == NULL)
+            return -1;
+        for (EACH_OPTION(o, m))
+            known |= strcmp(o->name, key) == 0;
+        if (!known)
+            return error_set(MITO_E_INVALID, "%s has no option \"%.40s\"", m->name, key);
+    }
+    return 0;
+}
+
 void *options_from_value(const struct method *m, const struct mito_value *dict)
 {
+    if (check_keys(m, dict) < 0)
+        return NULL;
     void *options = calloc(1, m->options_size);
 
     if (options == NULL) {

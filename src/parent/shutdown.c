@@ -26,7 +26,11 @@ static int pass_on(struct mito_router *r, uint32_t id, int timeout)
     struct neighbour *n = map_get(&r->routes, id);
     AUTO_BUF payload = {0};
 
-    if (n == NULL || n->is_parent)
+    bool joined =
+        r->log != NULL && r->parent != NULL; /* then we have the authority of our parent */
+    if ((n == NULL || n->is_parent) && joined && id != r->parent->id)
+        n = r->parent;
+    else if (n == NULL || n->is_parent)
         return error_set(MITO_E_DENIED, "context %u is not below context %u", id, r->config.id);
     if (n->id == id)
         return connection_shutdown(n, timeout) ? 0 : error_set(MITO_E_INVALID, "not our child");
