@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/format.h"
 #include "child/builtin.h"
 #include "child/child.h"
 #include "core/call.h"
@@ -130,8 +131,8 @@ static int parse_call(struct mito_call *call, const struct mito_value *v)
         call->chain = mito_value_str(chain, NULL);
     call->module = mito_value_str(module, NULL);
     if (mito_value_type(class) == MITO_STR) { /* a class of a module is a module of ours */
-        snprintf(call->class, sizeof call->class, "%.60s.%.60s", call->module,
-                 mito_value_str(class, NULL));
+        format_to(call->class, sizeof call->class, "%.60s.%.60s", call->module,
+                  mito_value_str(class, NULL));
         call->module = call->class;
     }
     call->name = mito_value_str(name, NULL);

@@ -170,7 +170,7 @@ int connection_inquire(struct connection *c)
     int rc = -1;
 
     if (c->method->inquiry(c->options, &argv) == 0 && fd_pipe(said) == 0) {
-        struct spawn s = {argv.words[0], argv.words, -1, said[1], said[1], NULL};
+        struct spawn s = {argv.words[0], argv.words, -1, said[1], said[1], NULL, 0};
         rc = process_spawn(&s, &pid);
         c->err_fd = said[0];
         close(said[1]);

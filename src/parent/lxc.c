@@ -1,6 +1,7 @@
 /* Connection method "lxc": lxc-attach(1), of the LXC tools. */
 #include <string.h>
 
+#include "base/format.h"
 #include "parent/method.h"
 
 static const struct option options[] = {
@@ -30,8 +31,12 @@ static int inquiry(const void *opts, struct argv *out)
     const struct mito_lxc_options *o = opts;
     const char *path = o->lxc_attach_path != NULL ? o->lxc_attach_path : "";
     const char *slash = strrchr(path, '/');
+    char tool[4096];
 
-    argv_addf(out, "%.*slxc-info", slash != NULL ? (int)(slash + 1 - path) : 0, path);
+    if (format_to(tool, sizeof tool, "%.*slxc-info", slash != NULL ? (int)(slash + 1 - path) : 0,
+                  path) >= sizeof tool)
+        return error_set(MITO_E_INVALID, "lxc: lxc_attach_path is too long");
+    argv_add(out, tool);
     argv_add_list(out, o->lxc_args);
     argv_add_option(out, "--name", o->container);
     argv_add(out, "--state");

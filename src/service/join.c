@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/format.h"
 #include "core/context.h"
 #include "io/fd.h"
 #include "service/handshake.h"
@@ -95,10 +96,10 @@ static int become_part(struct mito_router *r, const struct welcome *w, int fd,
     char name[40];
     int rc = -1;
 
-    snprintf(name, sizeof name, "unix_client.%d", (int)getpid());
+    format_to(name, sizeof name, "unix_client.%d", (int)getpid());
     router_lock(r);
     if (log_start(r, options) == 0 && context_intern(r, r->config.id, name) != NULL) {
-        snprintf(name, sizeof name, "unix_listener.%u", w->pid);
+        format_to(name, sizeof name, "unix_listener.%u", w->pid);
         if (context_intern(r, w->listener_id, name) != NULL)
             r->parent = neighbour_new(r, w->listener_id, true, fd, fd, &listener_ops, NULL);
         else

@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/format.h"
 #include "base/clock.h"
 #include "core/context.h"
 #include "io/fd.h"
@@ -79,7 +80,7 @@ __attribute__((format(printf, 2, 3))) static void complain(struct mito_listener 
     if (l->refused > REFUSED_SHOWN && (l->refused & (l->refused - 1)) != 0)
         return;
     va_start(ap, format);
-    vsnprintf(text, sizeof text, format, ap);
+    format_va(text, sizeof text, format, ap);
     va_end(ap);
     log_locked(l->router, MITO_WARNING, "listener", "%.100s: %s (%lu turned away so far)",
                l->path.text, text, l->refused);
@@ -130,7 +131,7 @@ static void welcome(void *arg, uint32_t id)
         turn_away(g, "no context ids left");
         return;
     }
-    snprintf(name, sizeof name, "unix_client.%d", (int)g->peer.pid);
+    format_to(name, sizeof name, "unix_client.%d", (int)g->peer.pid);
     handshake_put(answer, id);
     handshake_put(answer + 4, r->config.id);
     handshake_put(answer + 8, (uint32_t)getpid());

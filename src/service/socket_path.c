@@ -1,3 +1,4 @@
+#include "base/format.h"
 #include "service/socket_path.h"
 
 #include <errno.h>
@@ -33,8 +34,8 @@ static int beside(char out[108], const char *path, char kind)
     static unsigned counter;
     const char *slash = strrchr(path, '/');
     int directory = slash != NULL ? (int)(slash + 1 - path) : 0;
-    int n = snprintf(out, 108, "%.*s.%c%x.%x", directory, path, kind, (unsigned)getpid(),
-                     __atomic_add_fetch(&counter, 1, __ATOMIC_RELAXED));
+    size_t n = format_to(out, 108, "%.*s.%c%x.%x", directory, path, kind, (unsigned)getpid(),
+                         __atomic_add_fetch(&counter, 1, __ATOMIC_RELAXED));
 
     return n < 108 ? 0
                    : error_set(MITO_E_INVALID, "%.40s...: its directory has a path too long", path);
