@@ -40,6 +40,7 @@ int print_help(const struct subcommand *subcommand);
 
 extern const struct subcommand cmd_run;
 extern const struct subcommand cmd_tree;
+extern const struct subcommand cmd_cc;
 extern const struct subcommand cmd_image;
 
 #endif

@@ -12,6 +12,7 @@
 static const struct subcommand *const subcommands[] = {
     &cmd_run,
     &cmd_tree,
+    &cmd_cc,
     &cmd_image,
 };
 

@@ -32,7 +32,7 @@ void words_add(struct words *w, const char *word)
 
 void words_add_all(struct words *w, const char *const *list)
 {
-    for (; *list != NULL; list++)
+    for (; list != NULL && *list != NULL; list++)
         words_add(w, *list);
 }
 

@@ -13,7 +13,7 @@ struct words {
 
 void words_free(struct words *w); /* and empties it */
 void words_add(struct words *w, const char *word);
-void words_add_all(struct words *w, const char *const *list); /* up to its NULL */
+void words_add_all(struct words *w, const char *const *list); /* up to its NULL; may be NULL */
 
 struct tool {
     const char *const *argv;
