@@ -21,6 +21,7 @@ enum {
     STDERR_KEPT = 4096,     /* its last bytes, for the error text */
     STDERR_LINE_MAX = 4096, /* as a log record, once it is up */
     STDERR_ROUNDS = 256,    /* reads of what it left: another process may go on writing */
+    AGAIN_MAX = 8,          /* how often it may ask for the image once more: as there are places */
     EXIT_GRACE = 2000,      /* from the end of its output, before it was up, until it has ended */
 };
 
@@ -309,6 +310,8 @@ static void on_mark(struct connection *c, const char *line)
     } else if (starts_with(line, "ARCH", &rest) && !c->other_kind) {
         c->other_kind = true;
         change_kind(c, rest);
+    } else if (starts_with(line, "AGAIN", &rest) && c->begun && c->again++ < AGAIN_MAX) {
+        want_image(c, c->form);
     } else if (starts_with(line, "PLACE", &rest)) {
         connection_fail(
             c, MITO_E_NO_PLACE,
@@ -316,7 +319,8 @@ static void on_mark(struct connection *c, const char *line)
             "noexec; tried: %s",
             rest);
     } else if (starts_with(line, "WRITE", &rest)) {
-        connection_fail(c, MITO_E_NO_PLACE, "the image could not be written to %s; is it full?",
+        connection_fail(c, MITO_E_NO_PLACE,
+                        "the image could not be written to %s: the connection ended too early",
                         rest);
     }
 }

@@ -40,10 +40,11 @@ struct connection {
     int kind;            /* of machine, as far as is known */
     struct image_user image;
     enum image_form form;
-    bool have_image; /* image_data may be sent */
-    bool begun;      /* something was, or is being, sent */
-    bool other_kind; /* it said that it is one */
-    bool wrong_kind; /* what is being sent is for another kind: the right one follows */
+    bool have_image;     /* image_data may be sent */
+    bool begun;          /* something was, or is being, sent */
+    bool other_kind;     /* it said that it is one */
+    bool wrong_kind;     /* what is being sent is for another kind: the right one follows */
+    unsigned char again; /* how often it was asked for once more */
     const uint8_t *image_data;
     size_t image_size;
     struct process process;

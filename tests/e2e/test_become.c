@@ -300,7 +300,7 @@ static const char *recorder(const char *name)
 static void assert_arguments(const char *name, const char *expected)
 {
     char *args = output_of(
-        "grep -v -e '^exec sh -c' -e '^eval ' '%s/%s.args' | sed '/^ *$/d' | tr '\\n' ' '",
+        "grep -v -e '^exec /bin/sh -c' -e '^eval ' '%s/%s.args' | sed '/^ *$/d' | tr '\\n' ' '",
         scripts_dir, name);
 
     assert_string_equal(args, expected);

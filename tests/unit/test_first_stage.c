@@ -27,29 +27,41 @@ static int drop(void **state)
     return 0;
 }
 
-/* What a shell makes of the quoted word: it is all there is between the two quotes. */
-static char *inner_word(void)
+/* What a shell makes of the n-th of the quoted words that end the line: the script, what perl does,
+ * what Python does. */
+static char *inner_word(int n)
 {
-    static const char start[] = "exec sh -c '";
+    static const char start[] = "exec /bin/sh -c 'eval \"$1\"' sh";
     const char *text = (const char *)line.data;
 
     assert_int_equal(line.data[line.length - 1], '\0');
     assert_int_equal(strlen(text), line.length - 1);
     assert_memory_equal(text, start, sizeof start - 1);
-    assert_int_equal(line.data[line.length - 2], '\'');
-    return strndup(text + sizeof start - 1, line.length - 2 - (sizeof start - 1));
+    text += sizeof start - 1;
+    for (int i = 0;; i++) {
+        assert_memory_equal(text, " '", 2);
+        const char *close = strchr(text + 2, '\'');
+        assert_non_null(close);
+        if (i == n) {
+            assert_int_equal(close[1], n == 2 ? '\0' : ' ');
+            return strndup(text + 2, (size_t)(close - text - 2));
+        }
+        text = close + 1;
+    }
 }
 
-static void test_one_word(void **state)
+static void test_words(void **state)
 {
     (void)state;
-    char *word = inner_word();
-    assert_non_null(word);
-    assert_null(strpbrk(word, "'\\!\n\r"));
-    assert_non_null(strstr(word, " " CONFIG " "));
-    for (const char *p = word; *p != '\0'; p++)
-        assert_in_range(*p, ' ', '~');
-    free(word);
+    for (int i = 0; i < 3; i++) {
+        char *word = inner_word(i);
+        assert_non_null(word);
+        assert_null(strpbrk(word, "'\\!\n\r"));
+        for (const char *p = word; *p != '\0'; p++)
+            assert_in_range(*p, ' ', '~');
+        assert_int_equal(strstr(word, " " CONFIG " ") != NULL, i == 0);
+        free(word);
+    }
 }
 
 static bool there(const char *shell)
@@ -86,7 +98,7 @@ static void test_syntax(void **state)
         {"zsh", "zsh"},
         {"zsh", "zsh --emulate sh"},
     };
-    char *word = inner_word();
+    char *word = inner_word(0);
     assert_non_null(word);
     for (size_t i = 0; i < LENGTH(shells); i++) {
         if (!there(shells[i][0])) {
@@ -105,7 +117,7 @@ static void test_syntax(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_one_word, make, drop),
+        cmocka_unit_test_setup_teardown(test_words, make, drop),
         cmocka_unit_test_setup_teardown(test_syntax, make, drop),
     };
     return cmocka_run_group_tests_name("first_stage", tests, NULL, NULL);
