@@ -336,7 +336,7 @@ void mito_start(int argc, char **argv);
  * master that carries more than its copies need. It must begin with mito_start(), have the
  * functions that are called (they are found by module and name), and run here as well as there.
  * Copied; after mito_start(), before the first context. MITO_E_SYSTEM on kernels without
- * memfd_create(2): then nothing has changed. */
+ * memfd_create(2), when there is no room for a file either: then nothing has changed. */
 int mito_set_image(const void *image, size_t size);
 
 #define MITO_SHA256_SIZE 32

@@ -170,13 +170,41 @@ void mito_start(int argc, char **argv)
     serve(&config);
 }
 
+/* Where there is no memfd_create(2): a file without a name. Its writer is closed when it is
+ * written, as nobody may have a file open for writing that is to be started. It cannot be sealed.
+ */
+static int set_image_in_file(const void *image, size_t size)
+{
+    static const char *const dirs[] = {"/dev/shm", "/run", "/tmp", "/var/tmp"};
+    char path[64];
+
+    for (size_t i = 0; i < sizeof dirs / sizeof *dirs; i++) {
+        format_to(path, sizeof path, "%s/.mitosis-XXXXXX", dirs[i]);
+        AUTO_FD writer = mkostemp(path, O_CLOEXEC);
+        if (writer < 0)
+            continue;
+        AUTO_FD fd = open(path, O_RDONLY | O_CLOEXEC);
+        unlink(path);
+        if (fd < 0 || fd_move_away(&fd) < 0 || fchmod(writer, 0500) < 0 ||
+            fd_write_all(writer, image, size) < 0)
+            continue;
+        fd_close(&child_image_fd);
+        child_image_fd = fd;
+        fd = -1;
+        return 0;
+    }
+    return error_errno("no file for the image: neither memfd_create(2) nor one in /dev/shm, /run, "
+                       "/tmp, /var/tmp");
+}
+
 int mito_set_image(const void *image, size_t size)
 {
-    AUTO_FD fd = memfd_create("mitosis", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-
     if (image == NULL)
         return error_null("image");
-    if (fd < 0 || fd_move_away(&fd) < 0)
+    AUTO_FD fd = memfd_create("mitosis", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    if (fd < 0)
+        return set_image_in_file(image, size);
+    if (fd_move_away(&fd) < 0)
         return error_errno("memfd_create");
     if (fd_write_all(fd, image, size) < 0)
         return error_errno("writing the image");

@@ -1,13 +1,16 @@
 #include "core/router.h"
 
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/cond.h"
 #include "base/format.h"
 #include "core/context.h"
+#include "io/fd.h"
 
 /* --- life --------------------------------------------------------------------------------------
  */
@@ -174,13 +177,22 @@ static void dispatch(struct mito_router *r, struct neighbour *from, struct messa
     }
 }
 
+/* False on a kernel without getrandom(2) and without /dev/urandom. */
+static bool draw_random(struct mito_router *r)
+{
+    /* Blocks only before the machine has gathered any entropy since it booted. */
+    if (getrandom(r->random, sizeof r->random, 0) == (ssize_t)sizeof r->random)
+        return true;
+    AUTO_FD fd = open("/dev/urandom", O_RDONLY | O_CLOEXEC);
+    return fd >= 0 && read(fd, r->random, sizeof r->random) == (ssize_t)sizeof r->random;
+}
+
 static uint32_t draw_handle(struct mito_router *r)
 {
     for (;;) {
         if (r->random_left == 0) {
-            /* Blocks only before the machine has gathered any entropy since it booted. */
-            if (getrandom(r->random, sizeof r->random, 0) != (ssize_t)sizeof r->random)
-                r->random[0] = ++r->sequence; /* a kernel without it: at least unique */
+            if (!draw_random(r))
+                r->random[0] = ++r->sequence; /* at least unique */
             else
                 r->random_left = sizeof r->random / sizeof *r->random;
         }

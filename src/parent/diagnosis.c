@@ -123,10 +123,14 @@ void connection_died(struct connection *c)
         return;
     process_describe(status, how, sizeof how);
     last_words(c, words, sizeof words);
-    if (!c->spoke && !c->method->direct && (code == 127 || code == 126)) {
+    if (!c->spoke && text_find(words, strlen(words), ": restricted") != NULL) {
         connection_fail(c, MITO_E_NO_SHELL,
-                        "no POSIX sh there (it %s); install one, or add it to PATH%s%s", how,
-                        *words != '\0' ? "; last words: " : "", words);
+                        "a restricted shell is there; use an account whose shell runs any command; "
+                        "last words: %s",
+                        words);
+    } else if (!c->spoke && !c->method->direct && (code == 127 || code == 126)) {
+        connection_fail(c, MITO_E_NO_SHELL, "no POSIX sh there (it %s); install one as /bin/sh%s%s",
+                        how, *words != '\0' ? "; last words: " : "", words);
     } else if (!c->spoke && c->noise.length > 0) {
         first_noise_line(c, line, sizeof line);
         connection_fail(c, MITO_E_GARBAGE, GARBAGE_TEXT " (it %s)", line, how);
