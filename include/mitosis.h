@@ -103,6 +103,7 @@ enum mito_error_code {
     MITO_E_NOT_ALLOWED,  /* connect: sudo or doas does not let us */
     MITO_E_NO_CONTAINER, /* connect: no such container, pod, jail or process */
     MITO_E_STOPPED,      /* connect: the container is not running */
+    MITO_E_CRASHED,      /* the program there, or on the way there, crashed or called exit(3) */
     MITO_E_USER = 1000,  /* from here on: codes of the program's own, for mito_fail() */
 };
 

@@ -13,8 +13,9 @@ static const char names[] =
     "ok\0nomem\0system\0invalid\0type\0range\0malformed\0too_large\0timeout\0"
     "closed\0dead\0denied\0overflow\0no_function\0remote\0refused\0"
     "unreachable\0host_key\0permission\0no_shell\0no_place\0arch\0garbage\0"
-    "died\0no_tool\0password\0no_password\0no_user\0locked\0not_allowed\0no_container\0stopped";
-enum { NAME_COUNT = MITO_E_STOPPED + 1 };
+    "died\0no_tool\0password\0no_password\0no_user\0locked\0not_allowed\0no_"
+    "container\0stopped\0crashed";
+enum { NAME_COUNT = MITO_E_CRASHED + 1 };
 
 const char *mito_error(void)
 {

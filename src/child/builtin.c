@@ -24,14 +24,16 @@ void builtin_reply_none(const struct builtin_caller *caller)
         builtin_reply(caller, &out);
 }
 
-void builtin_fail(const struct builtin_caller *caller, const struct error *e)
+int builtin_fail(const struct builtin_caller *caller, const struct error *e)
 {
     AUTO_BUF text = {0};
     AUTO_BUF out = {0};
 
-    if (failure_encode(&text, e) == 0 && pickle_begin(&out) == 0 &&
-        pickle_failure(&out, (const char *)text.data, text.length) == 0 && pickle_end(&out) == 0)
-        builtin_reply(caller, &out);
+    if (failure_encode(&text, e) < 0 || pickle_begin(&out) < 0 ||
+        pickle_failure(&out, (const char *)text.data, text.length) < 0 || pickle_end(&out) < 0)
+        return -1;
+    builtin_reply(caller, &out);
+    return 0;
 }
 
 void builtin_call(const struct builtin_caller *caller, const char *name,

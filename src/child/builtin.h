@@ -34,10 +34,11 @@ struct builtin {
         const struct builtin_caller *caller, const struct mito_value *args,                        \
         __attribute__((unused)) const struct mito_value *kwargs)
 
-/* Answers with a whole pickle; with a failure. No-ops when no answer was asked for. */
+/* Answers with a whole pickle; with a failure (-1: out of memory). No-ops when no answer was asked
+ * for. */
 void builtin_reply(const struct builtin_caller *caller, const struct buf *payload);
 void builtin_reply_none(const struct builtin_caller *caller);
-void builtin_fail(const struct builtin_caller *caller, const struct error *e);
+int builtin_fail(const struct builtin_caller *caller, const struct error *e);
 
 /* Runs the builtin of that name; answers MITO_E_NO_FUNCTION when there is none. */
 void builtin_call(const struct builtin_caller *caller, const char *name,

@@ -6,6 +6,7 @@
 #include "base/format.h"
 #include "child/builtin.h"
 #include "child/child.h"
+#include "child/crash.h"
 #include "core/call.h"
 #include "core/context.h"
 #include "core/values.h"
@@ -159,7 +160,9 @@ static int invoke(struct dispatcher *d, struct mito_call *call)
         return error_set(MITO_E_NO_FUNCTION, "no function %s.%s in this program", call->module,
                          call->name);
     error_put(&nothing);
+    running_function = f;
     int rc = f->run(call);
+    running_function = NULL;
     fflush(stdout); /* half a line is output, too */
     if (rc >= 0)
         return 0;
@@ -182,6 +185,9 @@ static int pack_failure(struct buf *out)
     return pickle_end(out);
 }
 
+/* Needs no memory itself, if the stream takes it at once. */
+static const char no_memory[] = "out of memory in the context that was called";
+
 /* Answers. The main thread starts reading the parent's stream before, not after: the next call is
  * likely to come right behind this answer, and then finds it waiting. */
 static void answer(struct dispatcher *d, struct mito_call *call, bool on_main)
@@ -193,12 +199,15 @@ static void answer(struct dispatcher *d, struct mito_call *call, bool on_main)
     router_lock(r);
     if (on_main && call->result.length <= LEAD_PAYLOAD_MAX)
         receiver_lead(&d->calls, r->parent);
-    if (f.handle != 0 && router_send_buf(r, &f, &call->result, true) < 0 &&
-        mito_error_code() == MITO_E_TOO_LARGE) {
+    if (call->result.length == 0) {
+        router_reply_dead(r, &call->message->raw->frame, no_memory);
+    } else if (f.handle != 0 && router_send_buf(r, &f, &call->result, true) < 0 &&
+               mito_error_code() != MITO_E_DEAD) {
         struct builtin_caller caller = {r, f.dst_id, f.handle};
         struct error e;
         error_get(&e);
-        builtin_fail(&caller, &e);
+        if (builtin_fail(&caller, &e) < 0)
+            router_reply_dead(r, &call->message->raw->frame, no_memory);
     }
     router_unlock(r);
 }
@@ -220,7 +229,8 @@ static void run(struct dispatcher *d, struct mito_message *m, bool on_main)
         router_unlock(d->router);
         error_put(&e);
         call.result.length = 0;
-        pack_failure(&call.result);
+        if (pack_failure(&call.result) < 0)
+            call.result.length = 0;
     } else if (call.result.length == 0) {
         mito_return_(&call, "");
     }
@@ -238,7 +248,9 @@ void dispatcher_run(struct dispatcher *d, struct mito_message *m)
 void dispatcher_serve(struct dispatcher *d)
 {
     struct mito_router *r = d->router;
+    struct crash_stack stack;
 
+    crash_use_stack(&stack);
     router_lock(r);
     d->calls.lead_known = r->config.parent_count > 0;
     if (d->calls.lead_known)
@@ -348,9 +360,12 @@ static void on_call(struct handle *h, struct neighbour *from, struct message *ra
             return;
         }
     }
+    struct frame frame = raw->frame;
     struct mito_message *m = received_new(d->router, raw, NULL, f);
-    if (m == NULL)
+    if (m == NULL) {
+        router_reply_dead(d->router, &frame, no_memory);
         return;
+    }
     if (f != NULL && (f->flags & MITO_CONCURRENT) && !names.chained && pool_submit(d->pool, m) == 0)
         return;
     receiver_push(&d->calls, m);

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "child/child.h"
+#include "child/crash.h"
 #include "io/fd.h"
 
 enum {
@@ -93,11 +94,15 @@ static void flush_at_exit(void)
 {
     struct mito_router *r = this_child.router;
     bool done = getpid() != this_child.pid; /* a process that a function forked */
+    bool said = false;
 
     if (!done)
         fflush(stdout);
     for (int i = 0; i < EXIT_GRACE && !done; i++) {
         if (pthread_mutex_trylock(&r->broker.lock) == 0) {
+            if (!said)
+                crash_say_exit();
+            said = true;
             done = r->parent == NULL ||
                    (output_drained(&this_child) && r->parent->stream.out_bytes == 0);
             router_unlock(r);

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "child/child.h"
+#include "child/crash.h"
 
 enum { POOL_STACK_SIZE = 512 * 1024 }; /* virtual; user functions run on it */
 
@@ -34,7 +35,9 @@ static void *pool_main(void *arg)
 {
     struct pool *p = arg;
     struct mito_router *r = p->dispatcher->router;
+    struct crash_stack stack;
 
+    crash_use_stack(&stack);
     router_lock(r);
     for (;;) {
         while (list_empty(&p->queue) && !p->stopping) {

@@ -12,6 +12,7 @@
 
 #include "base/format.h"
 #include "child/child.h"
+#include "child/crash.h"
 #include "child/image.h"
 #include "core/context.h"
 #include "io/fd.h"
@@ -123,6 +124,7 @@ static int join_tree(struct child *c, const struct child_config *config, int in_
             neighbour_new(r, r->config.parent_ids[0], true, in_fd, out_fd, &child_parent_ops, NULL);
         rc = r->parent != NULL && output_start(c) == 0 ? 0 : -1;
     }
+    crash_watch();
     router_unlock(r);
     return rc;
 }

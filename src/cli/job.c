@@ -205,7 +205,8 @@ static char *why_stopped(const struct job *job, const struct target *t)
 /* What a failed call says about the context: gone, or alive and unable. */
 static enum outcome outcome_of(int code)
 {
-    return code == MITO_E_DEAD || code == MITO_E_CLOSED || code == MITO_E_OVERFLOW
+    return code == MITO_E_DEAD || code == MITO_E_CRASHED || code == MITO_E_CLOSED ||
+                   code == MITO_E_OVERFLOW
                ? OUTCOME_UNREACHABLE
                : OUTCOME_FAILED;
 }

@@ -5,6 +5,7 @@
 
 #include "base/format.h"
 #include "base/text.h"
+#include "wire/failure.h"
 
 enum { NAME_SIZE = 100 }; /* a longer one is cut */
 
@@ -52,16 +53,16 @@ static void fail_waiting(struct mito_context *c)
                       .src_id = c->id,
                       .auth_id = c->router->config.id,
                       .reply_to = HANDLE_DEAD};
-    struct error told;
+    bool crashed = context_gone_error(c) < 0 && mito_error_code() == MITO_E_CRASHED;
+    char text[ERROR_TEXT_MAX + 32]; /* a dead message has a code when it is not the usual one */
 
-    context_gone_error(c);
-    error_get(&told);
-    f.length = (uint32_t)strlen(told.text);
+    int length = snprintf(text, sizeof text, "%s%s", crashed ? FAILURE_CRASHED : "", mito_error());
+    f.length = (uint32_t)length;
     while (!list_empty(&c->waiting)) {
         struct handle *h = list_first(&c->waiting, struct handle, waiting);
         list_remove(&h->waiting);
         f.handle = h->number;
-        struct message *m = message_copy(&f, told.text);
+        struct message *m = message_copy(&f, text);
         if (m != NULL) /* without memory for 200 bytes, whoever waits goes on waiting */
             h->deliver(h, NULL, m);
     }
@@ -88,7 +89,9 @@ void context_gone(struct mito_router *r, uint32_t id, const struct error *reason
 
 int context_gone_error(const struct mito_context *c)
 {
-    return error_set(MITO_E_DEAD, "%s (context %u): %s", c->name, c->id, c->reason.text);
+    int code = c->reason.code == MITO_E_CRASHED ? MITO_E_CRASHED : MITO_E_DEAD;
+
+    return error_set(code, "%s (context %u): %s", c->name, c->id, c->reason.text);
 }
 
 /* --- public ------------------------------------------------------------------------------------

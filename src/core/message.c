@@ -26,17 +26,15 @@ static int failed(struct mito_message *m)
     return error_prefix("%s", name);
 }
 
-/* A dead message: its text says why; if there is none, the other end closed on purpose. */
-static int dead(struct mito_message *m)
+void message_dead_reason(const struct message *m, struct error *out)
 {
-    char text[ERROR_TEXT_MAX];
-    size_t length = m->raw->frame.length < sizeof text ? m->raw->frame.length : sizeof text;
-
-    text_escape_to(text, sizeof text, (const char *)m->raw->data, length);
-    if (length == 0)
-        return error_set(MITO_E_CLOSED, "closed");
-    bool refused = text_find(text, strlen(text), "refused by policy") != NULL;
-    return error_set(refused ? MITO_E_DENIED : MITO_E_DEAD, "%s", text);
+    failure_decode((const char *)m->data, m->frame.length, out);
+    if (m->frame.length == 0)
+        error_fill(out, MITO_E_CLOSED, "the sender closed it");
+    else if (text_find(out->text, strlen(out->text), "refused by policy") != NULL)
+        out->code = MITO_E_DENIED;
+    else if (out->code != MITO_E_CRASHED)
+        out->code = MITO_E_DEAD;
 }
 
 /* Decodes it once. 0, or -1 with the failure that it carries. */
@@ -46,8 +44,10 @@ static int decode(struct mito_message *m)
 
     if (m->failure != NULL)
         return error_put(m->failure);
-    if (message_is_dead(m->raw))
-        return dead(m);
+    if (message_is_dead(m->raw)) {
+        message_dead_reason(m->raw, &e);
+        return error_put(&e);
+    }
     if (m->value == NULL && m->raw->frame.magic == FRAME_RAW)
         m->value = mito_value_new_bytes(m->raw->data, m->raw->frame.length);
     else if (m->value == NULL)

@@ -35,6 +35,7 @@ static void discard(struct neighbour *n)
     ids_forget_requests(n);
     account_unref(n->passing);
     account_unref(n->commands);
+    free(n->words);
     free(n->ranges);
     free(n);
 }
@@ -140,7 +141,8 @@ static void withdraw_all(struct neighbour *n, const struct error *reason)
     size_t count;
     uint32_t *ids = ids_behind(n, &count);
 
-    error_fill(&behind, MITO_E_DEAD, "lost with %s, which %s", c != NULL ? c->name : "its parent",
+    int code = reason->code == MITO_E_CRASHED ? MITO_E_CRASHED : MITO_E_DEAD;
+    error_fill(&behind, code, "lost with %s, which %s", c != NULL ? c->name : "its parent",
                reason->text);
     for (size_t i = 0; i < count; i++)
         map_remove(&r->routes, ids[i]);

@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "base/text.h"
 #include "base/cond.h"
 #include "core/context.h"
 #include "core/values.h"
@@ -96,13 +95,9 @@ static void deliver(struct handle *h, struct neighbour *from, struct message *ra
     struct mito_message *m;
 
     if (message_is_dead(raw)) {
-        char text[ERROR_TEXT_MAX]; /* made harmless, and not longer than an error may be */
-        size_t length = raw->frame.length < sizeof text ? raw->frame.length : sizeof text;
-        text_escape_to(text, sizeof text, (const char *)raw->data, length);
-        if (length == 0)
-            receiver_end(rx, MITO_E_CLOSED, "the sender closed it");
-        else
-            receiver_end(rx, MITO_E_DEAD, text);
+        struct error why;
+        message_dead_reason(raw, &why);
+        receiver_end(rx, why.code, why.text);
         message_free(raw);
         return;
     }

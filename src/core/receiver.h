@@ -15,6 +15,10 @@ struct mito_message {
     const struct mito_function *function; /* the call it answers; for error texts */
 };
 
+/* Why a dead message came: closed on purpose when it has no text. What is in it is made harmless,
+ * and cut to what an error may have. */
+void message_dead_reason(const struct message *m, struct error *out);
+
 /* A receiver or a select, as a part of a select. */
 struct select_member {
     struct mito_select *outer;

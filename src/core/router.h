@@ -48,6 +48,12 @@ struct neighbour_ops {
     void (*detached)(struct neighbour *n);
 };
 
+/* Why a context is about to be gone, as a neighbour says: it itself, or a context behind it. */
+struct last_words {
+    uint32_t id;
+    struct error reason;
+};
+
 /* The context at the other end of a stream. */
 struct neighbour {
     struct list link; /* in the router's list, until it is gone */
@@ -69,9 +75,10 @@ struct neighbour {
     uint32_t id_count;       /* in the ranges */
     struct list id_requests; /* ALLOCATE_ID from there, on its way through us, see ids.c */
     size_t id_request_count;
-    size_t route_count;    /* contexts behind it that it announced */
-    unsigned long refused; /* messages dropped for breaking the rules; logged ever more rarely */
-    size_t log_bytes;      /* records from there in the master's queue */
+    size_t route_count;       /* contexts behind it that it announced */
+    unsigned long refused;    /* messages dropped for breaking the rules; logged ever more rarely */
+    size_t log_bytes;         /* records from there in the master's queue */
+    struct last_words *words; /* what it said last about the end of a context; NULL: nothing */
     const struct neighbour_ops *ops;
     void *owner; /* of the room above */
 };
@@ -178,7 +185,7 @@ struct mito_router {
     struct list at_end;
     struct map let_go; /* pids of children that detached and live on: not ours to end */
     struct id_allocator ids;
-    struct handle add_route, del_route, allocate_id, forward_log, detaching;
+    struct handle add_route, del_route, last_words, allocate_id, forward_log, detaching;
     struct log_queue *log; /* master only */
     unsigned long lost_records;
     struct wakeup spare[4]; /* for threads that lead a stream; see receiver.c */
@@ -244,6 +251,10 @@ void router_check_ended(struct mito_router *r); /* after a neighbour or an activ
 int routes_start(struct mito_router *r); /* registers ADD_ROUTE, DEL_ROUTE, DETACHING */
 /* Says up and down that an id is gone, and fails who waits for it. */
 void routes_withdraw(struct mito_router *r, uint32_t id, const struct error *reason);
+/* What that neighbour said about the coming end of a context; NULL: nothing. */
+const struct error *routes_last_words(const struct neighbour *from, uint32_t id);
+/* The payload of LAST_WORDS. */
+int last_words_encode(struct buf *out, uint32_t id, const struct error *reason);
 /* Tells our parent of a new context below us. */
 void routes_announce(struct mito_router *r, uint32_t id, const char *name);
 

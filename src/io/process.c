@@ -146,6 +146,7 @@ void process_kill(struct process *p, int signal)
 {
     if (p->exited)
         return;
+    p->killed = true;
     kill(-p->pid, signal);
     kill(p->pid, signal);
     process_expect_end(p);
@@ -159,13 +160,26 @@ void process_forget(struct process *p)
     timer_cancel(&p->timer);
 }
 
+bool process_failed(const struct process *p)
+{
+    int signal = p->exited && p->status != -1 && WIFSIGNALED(p->status) ? WTERMSIG(p->status) : 0;
+
+    if (!p->exited || p->status == -1 || p->killed)
+        return false;
+    return signal == 0
+               ? WEXITSTATUS(p->status) != 0
+               : signal == SIGSEGV || signal == SIGBUS || signal == SIGILL || signal == SIGFPE ||
+                     signal == SIGABRT || signal == SIGTRAP || signal == SIGSYS;
+}
+
 const char *process_describe(int status, char *out, size_t size)
 {
     if (status == -1)
         format_to(out, size, "ended (its status was taken by somebody else)");
     else if (WIFSIGNALED(status))
-        format_to(out, size, "was killed by signal %d (%s)", WTERMSIG(status),
-                  strsignal(WTERMSIG(status)));
+        format_to(out, size, "was killed by signal %d (%s)%s", WTERMSIG(status),
+                 strsignal(WTERMSIG(status)),
+                 WTERMSIG(status) == SIGKILL ? ", maybe for want of memory" : "");
     else
         format_to(out, size, "exited with status %d", WEXITSTATUS(status));
     return out;

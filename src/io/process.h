@@ -33,6 +33,7 @@ struct process {
     struct timer timer; /* looks again, on kernels without pidfd, once somebody expects its end */
     bool exited;
     int status;      /* as from waitpid(2); -1: somebody else reaped it */
+    bool killed;     /* by us */
     bool kill_group; /* on its end, kill what is left of its process group */
     void (*on_exit)(void *arg);
     void *arg;
@@ -46,6 +47,9 @@ bool process_check(struct process *p);            /* has it ended? reaps it */
 void process_kill(struct process *p, int signal); /* the process and its group */
 void process_forget(struct process *p);           /* stops watching */
 /* "exited with status 3", "was killed by signal 9 (Killed)"; returns out. */
+/* Did it end as a program does that has an error: by a signal that is made by what it does, or with
+ * another status than 0? */
+bool process_failed(const struct process *p);
 const char *process_describe(int status, char *out, size_t size);
 
 #endif

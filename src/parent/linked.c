@@ -1,8 +1,10 @@
 /* A child while it is up, and how it is lost: its stream breaks, its process ends, in either order.
  */
 #include <signal.h>
+#include <string.h>
 
 #include "base/clock.h"
+#include "child/crash.h"
 #include "parent/connection_state.h"
 
 enum {
@@ -12,11 +14,39 @@ enum {
     DETACH_GRACE = 100,   /* from the answer to DETACHING until the stream is broken */
 };
 
+/* Those words do not say the status, which is only known here. */
+static bool is_exit(const struct error *words)
+{
+    return strncmp(words->text, LAST_WORDS_EXIT, strlen(LAST_WORDS_EXIT)) == 0;
+}
+
 /* A detached child lives on, when its process is ours to let live: one that only carries its stream
  * (ssh) is ended with the stream, whatever the child said. */
 static bool is_let_go(const struct connection *c)
 {
     return c->neighbour->detached && c->method->direct;
+}
+
+/* Why it was lost, in the best words that there are: its own, if it had the time for some; what its
+ * process ended with; what became of its stream. */
+static void find_reason(const struct connection *c, struct error *e)
+{
+    const struct neighbour *n = c->neighbour;
+    const struct error *words = routes_last_words(n, n->id);
+    bool failed = c->method->direct && process_failed(&c->process);
+    char how[100] = "";
+
+    *e = n->stream.reason;
+    if (c->process.exited)
+        process_describe(c->process.status, how, sizeof how);
+    if (n->detached)
+        error_fill(e, MITO_E_DEAD, "was detached");
+    else if (e->code == MITO_E_DEAD && words != NULL && is_exit(words) && *how != '\0')
+        error_fill(e, MITO_E_CRASHED, "%s: %s", words->text, how);
+    else if (e->code == MITO_E_DEAD && words != NULL)
+        *e = *words;
+    else if (e->code == MITO_E_DEAD && *how != '\0')
+        error_fill(e, failed ? MITO_E_CRASHED : MITO_E_DEAD, "%s", how);
 }
 
 /* Its stream and everything behind it are gone; the process may take a little longer. */
@@ -25,23 +55,17 @@ static void lost(void *arg)
     struct connection *c = arg;
     struct neighbour *n = c->neighbour;
     struct mito_router *r = c->router;
-    struct error e = n->stream.reason;
     bool let_go = is_let_go(c);
-    char how[100];
+    struct error e;
 
+    find_reason(c, &e);
     timer_cancel(&c->timeout);
     c->neighbour = NULL;
     c->state = GONE;
-    if (e.code == MITO_E_DEAD && c->process.exited) {
-        process_describe(c->process.status, how, sizeof how);
-        error_fill(&e, MITO_E_DEAD, "%s", how);
-    }
-    if (n->detached)
-        error_fill(&e, MITO_E_DEAD, "was detached");
     if (let_go) {
         c->process.kill_group = false;
         map_set(&r->let_go, (uint32_t)c->process.pid, r);
-    } else if (e.code != MITO_E_DEAD || (n->detached && r->ending)) {
+    } else if ((e.code != MITO_E_DEAD && e.code != MITO_E_CRASHED) || (n->detached && r->ending)) {
         process_kill(&c->process, SIGKILL); /* it broke the rules, or has nothing to clean up */
     }
     list_append(&r->activities, &c->activity.link);

@@ -13,7 +13,7 @@ int failure_encode(struct buf *out, const struct error *e)
     size_t before = out->length;
     /* A function that failed without saying why, or with a code that we do not know, is remote. */
     int code = e->code;
-    if (code <= MITO_OK || (code > MITO_E_STOPPED && code < MITO_E_USER))
+    if (code <= MITO_OK || (code > MITO_E_CRASHED && code < MITO_E_USER))
         code = MITO_E_REMOTE;
     int result = buf_printf(out, "%s%s", prefix, mito_error_name(code));
     if (result == 0 && code >= MITO_E_USER)

@@ -562,7 +562,7 @@ static void test_failures(void **state)
     MITO_AUTO_CONTEXT child = tree_local();
     char *s;
 
-    for (int code = MITO_E_NOMEM; code <= MITO_E_STOPPED; code++)
+    for (int code = MITO_E_NOMEM; code <= MITO_E_CRASHED; code++)
         assert_fails_with(child, code, code);
     assert_fails_with(child, MITO_E_USER, MITO_E_USER);
     assert_fails_with(child, MITO_E_USER + 12345, MITO_E_USER + 12345);

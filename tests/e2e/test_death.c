@@ -545,19 +545,21 @@ static void test_exit_and_abort(void **state)
     pid_t below_pid = tree_pid_of(below);
 
     assert_int_equal(mito_call(exits, &exit_with, "i", 3, ""), -1);
-    assert_error(MITO_E_DEAD, mito_context_name(exits));
-    assert_error(MITO_E_DEAD, "exited with status 3");
+    assert_error(MITO_E_CRASHED, mito_context_name(exits));
+    assert_error(MITO_E_CRASHED, "called exit(3) in function main.exit_with: exited with status 3");
     assert_true(pid_gone(below_pid, GONE_WITHIN * SLOWNESS));
     assert_int_equal(mito_call(below, &tree_pid, "", "v", NULL), -1);
-    assert_error(MITO_E_DEAD, mito_context_name(below));
+    assert_error(MITO_E_CRASHED, mito_context_name(below));
+    assert_error(MITO_E_CRASHED, "called exit(3) in function main.exit_with");
     assert_int_equal(mito_call(aborts, &abort_now, "", ""), -1);
-    assert_error(MITO_E_DEAD, "signal 6");
+    assert_error(MITO_E_CRASHED, "signal 6");
     assert_int_equal(mito_call(aborts, &tree_pid, "", "v", NULL), -1);
-    assert_error(MITO_E_DEAD, "signal 6");
+    assert_error(MITO_E_CRASHED, "signal 6");
     MITO_AUTO_CONTEXT top = tree_local();
     MITO_AUTO_CONTEXT deep = tree_local(.via = top);
     assert_int_equal(mito_call(deep, &exit_with, "i", 0, ""), -1);
-    assert_error(MITO_E_DEAD, mito_context_name(deep));
+    assert_error(MITO_E_CRASHED, mito_context_name(deep));
+    assert_error(MITO_E_CRASHED, "called exit(3) in function main.exit_with: exited with status 0");
     assert_true(tree_pid_of(top) > 0);
 }
 

@@ -209,7 +209,7 @@ static void test_output_before_exit(void **state)
         assert_int_equal(
             mito_call(child, &print_and_exit, "ss", "last words\nwithout end", "and why\n", ""),
             -1);
-        assert_error(MITO_E_DEAD, "exited with status 0");
+        assert_error(MITO_E_CRASHED, "exited with status 0");
         assert_record(child, "stdout", "last words");
         assert_record(child, "stdout", "without end");
         assert_record(child, "stderr", "and why");

@@ -11,7 +11,7 @@ static void check(const struct error *e)
 {
     if (memchr(e->text, '\0', sizeof(e->text)) == NULL)
         abort();
-    if (e->code <= MITO_OK || (e->code > MITO_E_STOPPED && e->code < MITO_E_USER))
+    if (e->code <= MITO_OK || (e->code > MITO_E_CRASHED && e->code < MITO_E_USER))
         abort();
     if (!text_is_utf8(e->text, strlen(e->text), false))
         abort();

@@ -53,13 +53,14 @@ static void test_names(void **state)
         {MITO_E_NOT_ALLOWED, "not_allowed"},
         {MITO_E_NO_CONTAINER, "no_container"},
         {MITO_E_STOPPED, "stopped"},
+        {MITO_E_CRASHED, "crashed"},
     };
     for (size_t i = 0; i < LENGTH(rows); i++) {
         assert_int_equal(rows[i].code, i); /* no code is missing here */
         assert_string_equal(mito_error_name(rows[i].code), rows[i].name);
         assert_int_equal(error_code_of(rows[i].name, strlen(rows[i].name)), rows[i].code);
     }
-    assert_string_equal(mito_error_name(MITO_E_STOPPED + 1), "unknown");
+    assert_string_equal(mito_error_name(MITO_E_CRASHED + 1), "unknown");
     assert_string_equal(mito_error_name(MITO_E_USER - 1), "unknown");
     assert_string_equal(mito_error_name(-1), "unknown");
     assert_string_equal(mito_error_name(MITO_E_USER), "user");

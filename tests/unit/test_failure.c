@@ -20,7 +20,7 @@ static void test_encode(void **state)
         {INT_MAX, "mine", "mitosis.user[2147483647]: mine"},
         {MITO_E_DEAD, "", "mitosis.dead: "},
         {MITO_OK, "failed, and said nothing", "mitosis.remote: failed, and said nothing"},
-        {MITO_E_STOPPED + 1, "x", "mitosis.remote: x"},
+        {MITO_E_CRASHED + 1, "x", "mitosis.remote: x"},
         {-5, "x", "mitosis.remote: x"},
         {MITO_E_SYSTEM, "a\nb\xff", "mitosis.system: a\\x0ab\\xff"},
     };
@@ -84,10 +84,10 @@ static void test_round_trip(void **state)
 {
     (void)state;
     static const int codes[] = {MITO_E_USER, 4711, INT_MAX};
-    for (int code = MITO_E_NOMEM; code < MITO_E_STOPPED + 1 + (int)LENGTH(codes); code++) {
+    for (int code = MITO_E_NOMEM; code < MITO_E_CRASHED + 1 + (int)LENGTH(codes); code++) {
         struct error e, back;
         AUTO_BUF b = {0};
-        int actual = code <= MITO_E_STOPPED ? code : codes[code - MITO_E_STOPPED - 1];
+        int actual = code <= MITO_E_CRASHED ? code : codes[code - MITO_E_CRASHED - 1];
         for (int empty = 0; empty < 2; empty++) {
             b.length = 0;
             error_fill(&e, actual, "%s", empty ? "" : "it: \xe2\x82\xac went [wrong]");
