@@ -94,11 +94,41 @@ static void dead_reasons(void)
     peer_leave();
 }
 
+/* Forged reports of crashes: of another context, which lives; of its own, which is large; a record
+ * to go with it. */
+static void crash_reports(void)
+{
+    static char large[4 * 1024 * 1024];
+    char text[1000];
+
+    peer_come_up();
+    struct peer_frame call = peer_called();
+    for (uint32_t id = 0; id <= peer.number; id++) {
+        snprintf(text, sizeof text, "%u:mitosis.crashed: %s", id, ESCAPES);
+        if (id != peer.id)
+            peer_send_text(peer_to(0, PEER_LAST_WORDS, 0), text);
+        peer_send_text(peer_to(0, PEER_DEL_ROUTE, 0), text);
+    }
+    static const char *const malformed[] = {"",     ":",  "x",    "1", "4294967296:x",
+                                            "-1:x", "1:", "\033:"};
+    for (size_t i = 0; i < LENGTH(malformed); i++)
+        peer_send_text(peer_to(0, PEER_LAST_WORDS, 0), malformed[i]);
+    peer_answer_int(&call, 1);
+    call = peer_called();
+    memset(large, '\033', sizeof large);
+    int n = snprintf(large, sizeof large, "%u:mitosis.ok: %s", peer.id, ESCAPES);
+    large[n] = '\033';
+    peer_send(peer_to(0, PEER_LAST_WORDS, 0), large, sizeof large);
+    snprintf(text, sizeof text, "%u:mitosis.dead: the second word", peer.id);
+    peer_send_text(peer_to(0, PEER_LAST_WORDS, 0), text);
+    static const char record[] =
+        "crash\00040\0signal 11 " ESCAPES "; build id ../../x: +0x" ESCAPES;
+    peer_send(peer_to(0, PEER_FORWARD_LOG, 0), record, sizeof record);
+}
+
 static const struct peer_mode modes[] = {
-    {"names", bad_names},
-    {"records", records},
-    {"dead", dead_reasons},
-    {NULL, NULL},
+    {"crash", crash_reports}, {"names", bad_names}, {"records", records},
+    {"dead", dead_reasons},   {NULL, NULL},
 };
 
 /* --- the tests ---------------------------------------------------------------------------------
@@ -222,6 +252,30 @@ static void test_reasons(void **state)
     scene_check(good, tree_pid_of(good));
 }
 
+static void test_crash_reports(void **state)
+{
+    (void)state;
+    MITO_AUTO_CONTEXT good = tree_local();
+    MITO_AUTO_CONTEXT below = tree_local(.via = good);
+    pid_t pid = tree_pid_of(good), below_pid = tree_pid_of(below);
+    MITO_AUTO_CONTEXT bad = scene_hostile("crash", mito_context_id(below) + 10);
+    size_t before = scene_memory();
+    int64_t done = 0;
+
+    assert_int_equal(mito_call_timeout(bad, PATIENCE, &attack, "", "i", &done), 0);
+    scene_check(good, pid);
+    assert_int_equal(tree_pid_of(below), below_pid);
+    assert_int_equal(mito_call_timeout(bad, PATIENCE, &attack, "", "n"), -1);
+    assert_error(MITO_E_CRASHED, "owned");
+    scene_harmless(mito_error());
+    assert_true(strlen(mito_error()) < 600);
+    assert_int_equal(mito_call_timeout(bad, PATIENCE, &attack, "", "n"), -1);
+    assert_error(MITO_E_CRASHED, "owned");
+    assert_true(scene_memory() < before + SCENE_MEMORY);
+    scene_check(good, pid);
+    assert_int_equal(tree_pid_of(below), below_pid);
+}
+
 int main(int argc, char **argv)
 {
     SCENE_START(argc, argv, modes);
@@ -229,6 +283,7 @@ int main(int argc, char **argv)
         TREE_TEST(test_names),
         TREE_TEST(test_records),
         TREE_TEST(test_reasons),
+        TREE_TEST(test_crash_reports),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

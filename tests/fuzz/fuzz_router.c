@@ -206,7 +206,8 @@ static void check_frame(struct scene *s, const struct frame *f, const uint8_t *p
         }
         return;
     }
-    if (f->reply_to == HANDLE_DEAD || f->handle == HANDLE_DEL_ROUTE)
+    if (f->reply_to == HANDLE_DEAD || f->handle == HANDLE_DEL_ROUTE ||
+        f->handle == HANDLE_LAST_WORDS)
         return;
     must(to_parent && (f->handle == HANDLE_ADD_ROUTE || f->handle == HANDLE_FORWARD_LOG));
     if (f->handle == HANDLE_ADD_ROUTE) {
@@ -317,13 +318,15 @@ static void step_frame(struct scene *s, struct input *in)
 /* As text, the way routes are announced and withdrawn. */
 static void step_route(struct scene *s, struct input *in)
 {
+    static const uint32_t handles[] = {HANDLE_ADD_ROUTE, HANDLE_DEL_ROUTE, HANDLE_LAST_WORDS};
+    static const char *const forms[] = {"%u", "%u:name", "%u:mitosis.crashed: why"};
     char text[64];
     struct frame f = {.magic = FRAME_LEGACY, .dst_id = s->r->config.id};
 
-    f.handle = byte(in) % 2 == 0 ? HANDLE_ADD_ROUTE : HANDLE_DEL_ROUTE;
+    f.handle = handles[byte(in) % 3];
     f.src_id = f.auth_id = byte(in) == 0 ? an_id(in) : BAD;
-    f.length =
-        (uint32_t)snprintf(text, sizeof text, byte(in) % 2 == 0 ? "%u" : "%u:name", an_id(in));
+    const char *form = forms[byte(in) % 3];
+    f.length = (uint32_t)snprintf(text, sizeof text, form, an_id(in));
     send_frame(s, s->bad, &f, (const uint8_t *)text);
 }
 
