@@ -217,6 +217,8 @@ static void put_backtrace(struct text *t, const ucontext_t *u)
 
     if (pc >= image.text && pc < image.text_end)
         put_address(t, pc);
+    else
+        put(t, " outside"); /* in a library, or nowhere; what follows are callers */
     if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) < 0)
         return;
     for (int i = 0; i < STACK_PAGES && count < ADDRESSES_MAX; i++) {

@@ -11,6 +11,7 @@
 #include "memory.h"
 #include "out.h"
 #include "signals.h"
+#include "symbolize.h"
 
 struct request {
     const char *file;
@@ -347,6 +348,8 @@ static int run(const struct subcommand *self, int argc, char **argv)
     const char *name = argc > 1 ? argv[1] : "";
     if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0)
         return print_help(self);
+    if (strcmp(name, "symbolize") == 0) /* of logs, not of a file with images */
+        return symbolize_run(argc - 1, argv + 1);
     const struct action *action = find_action(name, &why);
     int result = action == NULL ? -1 : read_arguments(action, &request, argc - 1, argv + 1, &why);
     if (result < 0)
@@ -361,11 +364,13 @@ const struct subcommand cmd_image = {
             "       mitosis image extract [-o OUT] FILE KIND\n"
             "       mitosis image check FILE\n"
             "       mitosis image bind [-o OUT] FILE IMAGE...\n"
+            "       " SYMBOLIZE_USAGE
             "\n"
             "  list     kind, size, compressed size, SHA-256 and build id of each image\n"
             "  extract  the image for that kind as an executable, FILE.KIND\n"
             "  check    whether each image is whole, static and for its kind\n"
             "  bind     adds static executables; one for the same kind is replaced\n"
+            "  symbolize  in which functions and lines the addresses of crashes in a log are\n"
             "\n"
             "  -o, --output OUT  another file to write; '-' is standard output\n"
             "  --json            one JSON object a line\n"
