@@ -278,7 +278,18 @@ struct mito_function {
  * in the order in which they arrive, unless its flags say MITO_CONCURRENT. Only a context with
  * authority (a parent, at any distance) can call it.
  *
- * The name is a linker symbol: callers say &add, so a misspelt name does not compile. */
+ * The name is a linker symbol: callers say &add, so a misspelt name does not compile.
+ *
+ * A function that crashes (SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGTRAP, SIGSYS; also of a
+ * used up stack) or calls exit(3) ends its context. Everyone who waits for anything of that
+ * context, and of those below it, anywhere in the tree, is told at once: MITO_E_CRASHED, with the
+ * signal and the function in the text. A record of logger "crash" says where, in addresses of the
+ * image: see mitosis image symbolize. The process dies of the signal (and leaves a core file, where
+ * those are made). This is done by signal handlers, which are set before the first function runs,
+ * on alternate stacks; a handler that was there before stays, and one that the program sets takes
+ * their place. A process that is killed (SIGKILL, perhaps for want of memory) or calls _exit(2)
+ * says nothing itself: then the text has what its parent sees, which behind ssh and the like is
+ * what those programs end with. */
 #define MITO_FUNCTION(name) MITO_FUNCTION_FLAGS(name, 0u)
 #define MITO_FUNCTION_FLAGS(function_name, function_flags)                                         \
     static int mito_run_##function_name(struct mito_call *call);                                   \
@@ -709,7 +720,8 @@ struct mito_router *mito_unix_connect(const char *path, const struct mito_router
  * first the signature and values of the arguments, then the signature of the result and where it
  * goes; "" and nothing for none of either. mito_call_timeout() gives up after that many ms, the
  * function runs on. Errors: the function's own; MITO_E_DEAD at once when the context is or goes
- * away; MITO_E_TYPE when the result is another than the signature says. */
+ * away, MITO_E_CRASHED when it crashes; MITO_E_TYPE when the result is another than the signature
+ * says. */
 #define mito_call(context, function, ...)                                                          \
     mito_call_((context), MITO_FOREVER, (function)MITO_VALUES_(__VA_ARGS__, (char *)0))
 #define mito_call_timeout(context, timeout, function, ...)                                         \
