@@ -29,7 +29,7 @@ static int failed(struct mito_message *m)
 void message_dead_reason(const struct message *m, struct error *out)
 {
     failure_decode((const char *)m->data, m->frame.length, out);
-    if (m->frame.length == 0)
+    if (message_closes(m))
         error_fill(out, MITO_E_CLOSED, "the sender closed it");
     else if (text_find(out->text, strlen(out->text), "refused by policy") != NULL)
         out->code = MITO_E_DENIED;

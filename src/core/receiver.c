@@ -89,6 +89,15 @@ void receiver_fini(struct mito_receiver *rx)
     pthread_cond_destroy(&rx->arrived);
 }
 
+bool message_closes(const struct message *m)
+{
+    static const char mitogen[] = "Sender was explicitly closed";
+    size_t length = m->frame.length;
+
+    return message_is_dead(m) &&
+           (length == 0 || (length == sizeof mitogen - 1 && memcmp(m->data, mitogen, length) == 0));
+}
+
 static void deliver(struct handle *h, struct neighbour *from, struct message *raw)
 {
     struct mito_receiver *rx = h->arg;

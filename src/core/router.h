@@ -123,6 +123,10 @@ struct handle {
     bool registered;
 };
 
+/* Is it a dead message by which the other end closed on purpose? Its text is empty or, from a
+ * Mitogen, always the same. */
+bool message_closes(const struct message *m);
+
 /* number 0: a dynamic one that nobody can guess: who was not given a handle has no business sending
  * to it. respondent: when that context is gone, a dead message comes. */
 int handle_add(struct mito_router *r, struct handle *h, uint32_t number, enum policy policy,
