@@ -364,8 +364,7 @@ const struct subcommand cmd_image = {
             "       mitosis image extract [-o OUT] FILE KIND\n"
             "       mitosis image check FILE\n"
             "       mitosis image bind [-o OUT] FILE IMAGE...\n"
-            "       " SYMBOLIZE_USAGE
-            "\n"
+            "       " SYMBOLIZE_USAGE "\n"
             "  list     kind, size, compressed size, SHA-256 and build id of each image\n"
             "  extract  the image for that kind as an executable, FILE.KIND\n"
             "  check    whether each image is whole, static and for its kind\n"

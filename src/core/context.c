@@ -56,7 +56,8 @@ static void fail_waiting(struct mito_context *c)
     bool crashed = context_gone_error(c) < 0 && mito_error_code() == MITO_E_CRASHED;
     char text[ERROR_TEXT_MAX + 32]; /* a dead message has a code when it is not the usual one */
 
-    size_t length = format_to(text, sizeof text, "%s%s", crashed ? FAILURE_CRASHED : "", mito_error());
+    size_t length =
+        format_to(text, sizeof text, "%s%s", crashed ? FAILURE_CRASHED : "", mito_error());
     f.length = (uint32_t)length;
     while (!list_empty(&c->waiting)) {
         struct handle *h = list_first(&c->waiting, struct handle, waiting);

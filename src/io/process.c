@@ -178,8 +178,8 @@ const char *process_describe(int status, char *out, size_t size)
         format_to(out, size, "ended (its status was taken by somebody else)");
     else if (WIFSIGNALED(status))
         format_to(out, size, "was killed by signal %d (%s)%s", WTERMSIG(status),
-                 strsignal(WTERMSIG(status)),
-                 WTERMSIG(status) == SIGKILL ? ", maybe for want of memory" : "");
+                  strsignal(WTERMSIG(status)),
+                  WTERMSIG(status) == SIGKILL ? ", maybe for want of memory" : "");
     else
         format_to(out, size, "exited with status %d", WEXITSTATUS(status));
     return out;
