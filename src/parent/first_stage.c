@@ -24,7 +24,7 @@ static const char beginning[] =
     "s=$1 x=$2 y=$3; trap : HUP PIPE; say() { echo \"" FIRST_STAGE_MARK "$*\"; }; "
     "[ -c /dev/null ] || { say PLACE \"/dev/null(missing)\"; exit 73; }; "
     "command -v rm >/dev/null || export PATH=\"${PATH:+$PATH:}/usr/bin:/bin\"; u=$(uname -m); "
-    "get() { head -c $1 2>/dev/null || dd bs=1 count=$1 2>/dev/null; }; ";
+    "get() { head -c $1 2>/dev/null || dd ibs=1 obs=4096 count=$1 2>/dev/null; }; ";
 
 /* What is said, and done, when the machine is of another kind; by the first of the two alone. */
 static const char other_kind[] = "say ARCH $u";
