@@ -372,11 +372,12 @@ kits = $(if $(kits_built),$(kits_built) $(notdir $(wildcard $(KIT)/kernel)))
 kits_built = $(patsubst $(KIT)/%/lib/libmitosis.a,%,$(wildcard $(KIT)/*/lib/libmitosis.a))
 
 .PHONY: install
-install: library command ## header, library, command, pkg-config file, man pages, what make targets built (PREFIX, DESTDIR)
+install: library command $(BUILD)/glibc/libmitosis.a ## header, library, command, pkg-config file, man pages, what make targets built (PREFIX, DESTDIR)
 	install -d '$(DESTDIR)$(PREFIX)/include' '$(DESTDIR)$(PREFIX)/lib/pkgconfig' \
 		'$(DESTDIR)$(PREFIX)/bin'
 	install -m 644 include/mitosis.h '$(DESTDIR)$(PREFIX)/include/mitosis.h'
-	install -m 644 $(BUILD)/musl/libmitosis.a '$(DESTDIR)$(PREFIX)/lib/libmitosis.a'
+	objcopy -g $(BUILD)/glibc/libmitosis.a '$(DESTDIR)$(PREFIX)/lib/libmitosis.a'
+	chmod 644 '$(DESTDIR)$(PREFIX)/lib/libmitosis.a'
 	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' tools/mitosis.pc.in \
 		>'$(DESTDIR)$(PREFIX)/lib/pkgconfig/mitosis.pc'
 	chmod 644 '$(DESTDIR)$(PREFIX)/lib/pkgconfig/mitosis.pc'

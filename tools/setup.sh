@@ -12,7 +12,7 @@ targets="gcc:x86_64-linux-gnu-gcc gcc-aarch64-linux-gnu:aarch64-linux-gnu-gcc
     gcc-riscv64-linux-gnu:riscv64-linux-gnu-gcc linux-libc-dev:- linux-libc-dev-arm64-cross:-
     linux-libc-dev-armhf-cross:- linux-libc-dev-i386-cross:- linux-libc-dev-riscv64-cross:-"
 test="qemu-user-static:qemu-aarch64-static libc6-dev:- clang:clang libclang-rt-dev:- llvm:llvm-symbolizer libcmocka-dev:- clang-format:clang-format
-    pkgconf:pkg-config python3:python3 python3-mitogen:- openssh-server:/usr/sbin/sshd
+    pkgconf:pkg-config cmake:cmake meson:meson ninja-build:ninja python3:python3 python3-mitogen:- openssh-server:/usr/sbin/sshd
     openssh-client:ssh iproute2:ip iptables:iptables procps:ps util-linux:setsid
     busybox-static:busybox dash:dash ksh:ksh mksh:mksh fish:fish tcsh:tcsh zsh:zsh file:file
     mandoc:mandoc jq:jq strace:strace sudo:sudo opendoas:doas libpam0g-dev:- passwd:usermod

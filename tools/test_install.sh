@@ -44,7 +44,7 @@ int main(int argc, char **argv)
 }
 C
     # shellcheck disable=SC2046 # flags
-    musl-gcc -Wall -Werror -o "$TMPDIR/program" "$TMPDIR/program.c" $(pkg_config --cflags --libs) &&
+    gcc -Wall -Werror -o "$TMPDIR/program" "$TMPDIR/program.c" $(pkg_config --cflags --libs) &&
         "$TMPDIR/program"
 }
 

@@ -204,7 +204,7 @@ static void add_ours(struct run *r)
     char *library = memory_printf("%.*slib/libmitosis.a", length, compiler);
     own_text(r, library);
     words_add(&r->argv, "-pthread");
-    words_add(&r->argv, access(library, R_OK) == 0 ? library : "-lmitosis");
+    words_add(&r->argv, library);
     free(compiler);
 }
 
