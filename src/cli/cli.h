@@ -39,6 +39,7 @@ struct subcommand {
 int print_help(const struct subcommand *subcommand);
 
 extern const struct subcommand cmd_run;
+extern const struct subcommand cmd_serve;
 extern const struct subcommand cmd_tree;
 extern const struct subcommand cmd_cc;
 extern const struct subcommand cmd_image;

@@ -101,8 +101,8 @@ const struct subcommand cmd_run = {
     .summary = "run a command in many contexts at once",
     .help =
         "usage: mitosis run [-H LIST]... [-f FILE]... [--local N] [--via ROUTE] [--sudo[=USER]]\n"
-        "                   [--ask-pass] [--ask-ssh-pass] [--parallel N] [--timeout S]\n"
-        "                   [--group | --json | --no-prefix] [--] COMMAND [ARG]...\n"
+        "                   [--ask-pass] [--ask-ssh-pass] [--connect PATH] [--parallel N]\n"
+        "                   [--timeout S] [--group | --json | --no-prefix] [--] COMMAND [ARG]...\n"
         "\n"
         "  -H, --hosts LIST  hosts, routes and ranges: web[01-20],admin@bastion/db1\n"
         "  -f, --file FILE   the same from a file, '-' for standard input; # starts a comment\n"
@@ -111,6 +111,7 @@ const struct subcommand cmd_run = {
         "  --sudo[=USER]     end every route with the hop sudo:USER\n"
         "  --ask-pass        ask for the password of the hops of sudo, su and doas\n"
         "  --ask-ssh-pass    ask for the password of the hops of ssh\n"
+        "  --connect PATH    through the mitosis serve that listens there\n"
         "  --parallel N      at most so many hosts at a time (64)\n"
         "  --timeout S       end a command that runs for more than S seconds\n"
         "  --group           show hosts with the same output together, at the end\n"

@@ -264,7 +264,7 @@ static int show(struct plan *plan)
     enum { DESCRIPTORS = 8 }; /* of one context that is being opened, at most */
     struct tree tree = {.plan = plan};
     struct complaint why;
-    if (session_start(&tree.session, plan->node_count * DESCRIPTORS, &why) < 0) {
+    if (session_start(&tree.session, plan->node_count * DESCRIPTORS, plan->connect, &why) < 0) {
         print_error("%s", why.text);
         return STATUS_UNREACHABLE;
     }
@@ -330,7 +330,7 @@ const struct subcommand cmd_tree = {
     .summary = "open contexts and draw them as a tree",
     .help =
         "usage: mitosis tree [-H LIST]... [-f FILE]... [--local N] [--via ROUTE] [--sudo[=USER]]\n"
-        "                    [--ask-pass] [--ask-ssh-pass] [ROUTE]...\n"
+        "                    [--ask-pass] [--ask-ssh-pass] [--connect PATH] [ROUTE]...\n"
         "\n"
         "Opens the contexts of the routes and shows who and where they are, and how long an\n"
         "empty call takes. Routes and options are those of mitosis run.\n"

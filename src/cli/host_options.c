@@ -62,6 +62,11 @@ int host_options_take(struct host_options *h, int option, char *const *argv, str
     case OPTION_ASK_SSH_PASS:
         h->ask_ssh_pass = true;
         return 0;
+    case OPTION_CONNECT:
+        if (h->connect != NULL)
+            return complain(why, "--connect is given twice");
+        h->connect = optarg;
+        return 0;
     default:
         return misused(option, argv, why);
     }
@@ -83,6 +88,7 @@ int host_options_plan(struct host_options *h, struct plan *plan, struct complain
     for (size_t i = 0; result == 0 && i < h->routes.count; i++)
         result = plan_add(plan, h->routes.items[i], why);
     names_free(&h->routes);
+    plan->connect = h->connect;
     plan_set_labels(plan);
     return result;
 }

@@ -1,5 +1,5 @@
 /* The options by which subcommands are told where to go: -H, -f, --local, --via, --sudo; and what
- * is to be told there: --ask-pass, --ask-ssh-pass. */
+ * is to be told there: --ask-pass, --ask-ssh-pass; and through whom: --connect. */
 #ifndef CLI_HOST_OPTIONS_H
 #define CLI_HOST_OPTIONS_H
 
@@ -15,6 +15,7 @@ enum {
     OPTION_SUDO,
     OPTION_ASK_PASS,
     OPTION_ASK_SSH_PASS,
+    OPTION_CONNECT,
     OPTION_OTHER, /* from here on: free */
 };
 
@@ -30,6 +31,7 @@ enum {
         LONG_OPTION("sudo", optional_argument, OPTION_SUDO),                                       \
         LONG_OPTION("ask-pass", no_argument, OPTION_ASK_PASS),                                     \
         LONG_OPTION("ask-ssh-pass", no_argument, OPTION_ASK_SSH_PASS),                             \
+        LONG_OPTION("connect", required_argument, OPTION_CONNECT),                                 \
         LONG_OPTION("help", no_argument, 'h')
 
 struct host_options {
@@ -37,6 +39,7 @@ struct host_options {
     const char *via;
     const char *sudo; /* the account; "": the default one */
     bool ask_pass, ask_ssh_pass;
+    const char *connect;
 };
 
 /* Takes the option that getopt_long(3) returned: 0, or -1 with a complaint. For any other option,

@@ -40,7 +40,7 @@ struct job {
 /* ------------------------------------------------------------------------------------------- */
 
 /* Ends the topmost context on the way to this one that nothing needs any more. Does not wait. When
- * the user wants to leave, the router's end does it for all. */
+ * the user wants to leave, the router's end does it for all. Those of mitosis serve stay. */
 static void release_contexts(const struct job *job, struct node *node)
 {
     struct node *top = NULL;
@@ -48,7 +48,7 @@ static void release_contexts(const struct job *job, struct node *node)
         if (--node->unfinished == 0 && node->state == NODE_UP)
             top = node;
     }
-    if (top == NULL || job->interrupted != 0)
+    if (top == NULL || job->interrupted != 0 || job->session.server != NULL)
         return;
     (void)mito_context_shutdown(top->context, 0); /* what is not gone by now is killed */
     for (struct node *below = top; below != NULL; below = node_next(top, below)) {
@@ -417,7 +417,7 @@ int job_run(struct plan *plan, const struct job_options *options)
     enum { DESCRIPTORS = 8 }; /* of one context that is being opened, at most */
     struct job job = {.options = options, .plan = plan};
     struct complaint why;
-    if (session_start(&job.session, options->parallel * DESCRIPTORS, &why) < 0) {
+    if (session_start(&job.session, options->parallel * DESCRIPTORS, plan->connect, &why) < 0) {
         print_error("%s", why.text);
         return STATUS_UNREACHABLE;
     }

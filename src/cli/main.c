@@ -11,6 +11,7 @@
 
 static const struct subcommand *const subcommands[] = {
     &cmd_run,
+    &cmd_serve,
     &cmd_tree,
     &cmd_cc,
     &cmd_image,

@@ -4,6 +4,7 @@
 
 #include "bytes.h"
 #include "memory.h"
+#include "warm.h"
 
 int opening_start(struct opening *o, struct session *session, struct plan *plan,
                   void (*done)(void *arg, struct node *node), void *arg)
@@ -46,11 +47,36 @@ static void fail(struct opening *o, struct node *node)
     o->done(o->arg, node);
 }
 
+static void open_node(struct opening *o, struct node *node);
+
+static void came_up(struct opening *o, struct node *node)
+{
+    node->state = NODE_UP;
+    o->done(o->arg, node);
+    for (struct node *child = node->first_child; child != NULL; child = child->next) {
+        if (child->state == NODE_WANTED)
+            open_node(o, child);
+    }
+}
+
+/* Behind what; NULL: this process. */
+static struct mito_context *via_of(const struct opening *o, const struct node *node)
+{
+    return node->parent != NULL ? node->parent->context : o->session->server;
+}
+
 static void open_node(struct opening *o, struct node *node)
 {
-    struct mito_context *via = node->parent != NULL ? node->parent->context : NULL;
+    struct mito_context *via = via_of(o, node), *server = o->session->server;
     node->state = NODE_OPENING;
     node->since = now_ms();
+    if (server != NULL)
+        node->context = warm_find_context(server, via, node->hop->key);
+    if (node->context != NULL) {
+        tried(o);
+        came_up(o, node);
+        return;
+    }
     int result = hop_open(node->hop, &o->plan->passwords, o->session->router, o->rx, node, via);
     tried(o);
     if (result < 0)
@@ -81,10 +107,7 @@ void opening_receive(struct opening *o)
         fail(o, node);
         return;
     }
-    node->state = NODE_UP;
-    o->done(o->arg, node);
-    for (struct node *child = node->first_child; child != NULL; child = child->next) {
-        if (child->state == NODE_WANTED)
-            open_node(o, child);
-    }
+    if (o->session->server != NULL)
+        warm_keep_context(o->session->server, via_of(o, node), node->hop->key, node->context);
+    came_up(o, node);
 }

@@ -51,6 +51,7 @@ struct plan {
     size_t bucket_count, node_count;
     struct node *via;           /* routes start behind it */
     char *last_hop;             /* routes end with it; NULL: as they are written */
+    const char *connect;        /* the socket of a mitosis serve to go through; NULL: none */
     struct passwords passwords; /* what those hops are told that ask */
 };
 

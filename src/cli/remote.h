@@ -1,11 +1,12 @@
 /* The functions of the command that run in contexts.
  *
  * run_command(argv: list of bytes, output: receiver, window: int) -> (code, signal, bytes)
- *   To `output` it sends first its own receiver ("r"), then what the command writes: (stream, data)
- *   as requests ("iy", stream 1 or 2), each to be answered (with nothing) when it has been taken
- * in. At most `window` bytes are unanswered at any time. A message to its receiver, or the
- * receiver's end, ends the command. `code` is its exit status, or `signal` what killed it; `bytes`
- * is how much it has written. describe() -> (user, pid, host, machine) ping() -> None
+ *   To `output` it sends first its own receiver ("r"), as a request that is never answered, then
+ * what the command writes: (stream, data) as requests ("iy", stream 1 or 2), each to be answered
+ * (with nothing) when it has been taken in. At most `window` bytes are unanswered at any time. A
+ * message to its receiver, or the receiver's end, ends the command. `code` is its exit status, or
+ * `signal` what killed it; `bytes` is how much it has written. describe() -> (user, pid, host,
+ * machine) ping() -> None
  */
 #ifndef CLI_REMOTE_H
 #define CLI_REMOTE_H

@@ -100,7 +100,9 @@ static void stop(struct run *r)
     guard_stop(&r->guard);
 }
 
-/* Answers make room in the window; anything else is the order to stop. -1: output was lost. */
+/* Answers make room in the window; anything else is the order to stop. So is what comes instead of
+ * an answer to the first message, which gets none: that who runs the command is gone. -1: output
+ * was lost. */
 static int receive_flow(struct run *r)
 {
     for (;;) {
@@ -211,7 +213,7 @@ static int serve(struct run *r)
 static int start_and_serve(struct run *r, char *const *argv, struct mito_call *call)
 {
     const char *step = "";
-    if (mito_receiver_fd(r->flow) < 0 || mito_send(r->output, "r", r->flow) < 0)
+    if (mito_receiver_fd(r->flow) < 0 || mito_request(r->output, r->flow, NULL, "r", r->flow) < 0)
         return -1;
     if (guard_start(&r->guard, argv, &step) < 0)
         return mito_fail(call, MITO_E_SYSTEM, "cannot %s: %s", step, strerror(errno));

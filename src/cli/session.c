@@ -9,6 +9,7 @@
 
 #include "out.h"
 #include "signals.h"
+#include "warm.h"
 
 int64_t now_ms(void)
 {
@@ -34,7 +35,13 @@ static void raise_file_limit(size_t wanted)
     setrlimit(RLIMIT_NOFILE, &limit); /* if not, the contexts over the limit fail and say so */
 }
 
-int session_start(struct session *s, size_t descriptors, struct complaint *why)
+static int join(struct session *s, const char *path, struct complaint *why)
+{
+    s->server = mito_context_parent(s->router);
+    return s->server == NULL ? complain(why, "%s", mito_error()) : warm_check(s->server, path, why);
+}
+
+int session_start(struct session *s, size_t descriptors, const char *path, struct complaint *why)
 {
     /* Arguments of a command are the largest that is sent, and no more is taken from a context. */
     enum { MESSAGE_MAX = 16 << 20 };
@@ -48,9 +55,13 @@ int session_start(struct session *s, size_t descriptors, struct complaint *why)
     if (signals_start(why) < 0)
         return -1;
     raise_file_limit(64 + descriptors);
-    s->router = mito_router_new(&options);
+    s->router = path != NULL ? mito_unix_connect(path, &options) : mito_router_new(&options);
     if (s->router == NULL)
         return complain(why, "%s", mito_error());
+    if (path != NULL && join(s, path, why) < 0) {
+        session_end(s);
+        return -1;
+    }
     s->select = mito_select_new(s->router);
     if (s->select == NULL || mito_select_fd(s->select) < 0) {
         complain(why, "%s", mito_error());
@@ -85,6 +96,8 @@ void session_end(struct session *s)
 {
     if (s->select != NULL)
         mito_select_free(s->select);
+    mito_context_unref(s->server);
     mito_router_free(s->router);
+    warm_forget_all();
     *s = (struct session){0};
 }

@@ -10,12 +10,13 @@
 
 struct session {
     struct mito_router *router;
+    struct mito_context *server; /* mitosis serve, behind which contexts are opened; or NULL */
     struct mito_select *select;
 };
 
 /* Starts the router; log records go to stderr. Room is made for `descriptors` more open files, as
- * far as the limit can be raised. */
-int session_start(struct session *s, size_t descriptors, struct complaint *why);
+ * far as the limit can be raised. With a path, joins the mitosis serve that listens there. */
+int session_start(struct session *s, size_t descriptors, const char *path, struct complaint *why);
 /* Waits until there is something to receive, a signal was caught, or the moment (INT64_MAX: none)
  * has come. The receiver that has something, else NULL. Never blocks when `moment` is in the past.
  */
