@@ -102,8 +102,8 @@ one_server() {
 }
 
 idle() {
-    serve --idle-timeout 1 socket
-    mitosis run --connect socket --local 1 -- sleep 1.5
+    serve --idle-timeout 4 socket
+    mitosis run --connect socket --local 1 -- sleep 4.5
     equal "$status" 0
     kill -0 "$SERVER"
     wait "$SERVER"
