@@ -252,8 +252,27 @@ $(KIT)/$(1)/include/mitosis.h: include/mitosis.h | $(KIT)/$(1)/cc
 endef
 $(foreach k,$(KINDS),$(eval $(call kit_rules,$(k))))
 
-# What tests/targets/test_targets.sh starts.
-kind_tests = $(BUILD)/$(1)/tests/programs/kinds
+# What tests/targets/test_targets.sh starts: for each kind the tests of what computes, and a program
+# that is a context there. cmocka comes with the toolchains. (test_pickle takes 8 s there: it runs
+# for one kind, of 32 bits.)
+KIND_UNIT  := $(addprefix tests/unit/test_,buf err frame map signature text value pickle)
+kind_unit   = $(addprefix $(BUILD)/$(1)/,$(if $(filter armv7,$(1)),$(KIND_UNIT),$(filter-out %pickle,$(KIND_UNIT))))
+CMOCKA     := $(if $(MITOSIS_CACHE),$(MITOSIS_CACHE),$(KIT)/fetched)/cmocka
+kind_tests  = $(if $(filter $(FOREIGN),$(1)),$(call kind_unit,$(1))) $(BUILD)/$(1)/tests/programs/kinds
+
+define kind_test_rules
+$(BUILD)/$(1)/libcmocka.a: Makefile | $(KIT)/$(1)/cc
+	@mkdir -p $$(@D)
+	$$(say) $(CC_$(1)) -Os -I$(CMOCKA)/include -D_UINTPTR_T $(addprefix -DHAVE_,SIGNAL_H STDINT_H \
+			INTTYPES_H TIME_H UNISTD_H STRING_H STRINGS_H SYS_TYPES_H STRSIGNAL \
+			STRUCT_TIMESPEC CLOCK_GETTIME CLOCK_REALTIME GCC_THREAD_LOCAL_STORAGE) \
+			-c -o $$(@D)/cmocka.o $(CMOCKA)/src/cmocka.c && \
+		$(call binutils,$(1),ar) rcsD $$@ $$(@D)/cmocka.o
+$(call objects,$(1),$(KIND_UNIT:=.c) $(UNIT_C)): private CPPFLAGS += -I$(CMOCKA)/include -D_UINTPTR_T
+$(KIND_UNIT:%=$(BUILD)/$(1)/%): $(BUILD)/$(1)/libcmocka.a
+$(KIND_UNIT:%=$(BUILD)/$(1)/%): private LDFLAGS += -L$(BUILD)/$(1)
+endef
+$(foreach k,$(FOREIGN),$(eval $(call kind_test_rules,$(k))))
 
 kit_files = $(KIT)/$(1)/lib/libmitosis.a $(KIT)/$(1)/include/mitosis.h $(BUILD)/$(1)/mitosis-copy
 # Those whose tools are there, once `make targets` has looked.
@@ -267,6 +286,8 @@ find-targets:
 	@mkdir -p $(KIT)
 	@tools/toolchain -n $(KIT) $(KINDS) >$(KIT)/missing || [ $$? -eq 3 ]
 target-files: $(foreach k,$(ready),$(call kit_files,$(k)))
+.PHONY: target-tests
+target-tests: target-files $(foreach k,$(ready),$(call kind_tests,$(k)))
 
 # --------------------------------------------------------------------------------------------
 # Tests
@@ -307,7 +328,8 @@ PARALLEL  = $(if $(findstring -j,$(MAKEFLAGS)),,-j$(JOBS))
 test: ## everything: installs what testing needs, builds all variants, runs all tests (TESTS=glob)
 	@rm -f $(BUILD)/test-summary
 	@BUILD='$(BUILD)' tools/setup.sh test
-	@$(MAKE) $(PARALLEL) test-programs
+	@$(MAKE) find-targets
+	@$(MAKE) $(PARALLEL) test-programs target-tests
 	@tools/image-size $(BUILD)/musl
 	@$(RUN_TESTS) $(run_checks) $(call run_variant,glibc) $(call labels,poll,$(POLL)) \
 		$(call run_variant,asan) $(call run_variant,tsan) $(run_fuzz) $(run_scripts)
@@ -328,8 +350,9 @@ tsan: $(call unit_programs,tsan) $(call e2e_programs,tsan) ## the C tests under 
 	@$(RUN_TESTS) $(call run_variant,tsan)
 
 .PHONY: scripts script-programs
-script-programs: $(PROGRAMS:%=$(BUILD)/musl/%) $(HOSTS:%=$(BUILD)/glibc/%)
-scripts: all script-programs ## the shell tests alone
+script-programs: $(call kind_tests,$(OWN)) $(PROGRAMS:%=$(BUILD)/musl/%) $(HOSTS:%=$(BUILD)/glibc/%)
+scripts: all script-programs find-targets ## the shell tests alone
+	@$(MAKE) $(PARALLEL) target-tests
 	@$(RUN_TESTS) $(run_scripts)
 
 .PHONY: test-hosts

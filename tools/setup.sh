@@ -9,7 +9,7 @@ set -eu
 build="gcc:gcc make:make musl-tools:musl-gcc binutils:objcopy gzip:gzip"
 targets="gcc:x86_64-linux-gnu-gcc gcc-aarch64-linux-gnu:aarch64-linux-gnu-gcc
     gcc-arm-linux-gnueabihf:arm-linux-gnueabihf-gcc gcc-i686-linux-gnu:i686-linux-gnu-gcc
-    gcc-riscv64-linux-gnu:riscv64-linux-gnu-gcc linux-libc-dev:- linux-libc-dev-arm64-cross:-
+    gcc-riscv64-linux-gnu:riscv64-linux-gnu-gcc xz-utils:xz linux-libc-dev:- linux-libc-dev-arm64-cross:-
     linux-libc-dev-armhf-cross:- linux-libc-dev-i386-cross:- linux-libc-dev-riscv64-cross:-"
 test="qemu-user-static:qemu-aarch64-static libc6-dev:- clang:clang libclang-rt-dev:- llvm:llvm-symbolizer libcmocka-dev:- clang-format:clang-format
     pkgconf:pkg-config cmake:cmake meson:meson ninja-build:ninja python3:python3 python3-mitogen:- openssh-server:/usr/sbin/sshd
