@@ -29,6 +29,9 @@ TESTS        := *
 
 VERSION := $(shell sed -n 's/^\#define MITO_VERSION "\(.*\)"$$/\1/p' include/mitosis.h)
 
+# What was built: a source archive says it in a file VERSION, a clone is asked.
+COMMIT  := $(shell cat VERSION 2>/dev/null || git describe --always --abbrev=12 --dirty --exclude='*' 2>/dev/null || echo unknown)
+
 # --------------------------------------------------------------------------------------------
 # Sources
 
@@ -179,9 +182,17 @@ $(BUILD)/$(1)/mitosis-copy: $$(call objects,$(1),$$(COPY_C)) $$(call public_libr
 $(BUILD)/$(1)/obj/src/cli/image.o: $(BUILD)/$(1)/mitosis-copy
 $(BUILD)/$(1)/obj/src/cli/image.o: private CPPFLAGS += -DMITO_COPY='"$(BUILD)/$(1)/mitosis-copy"'
 
+# The one object that the commit is in.
+$(BUILD)/$(1)/obj/src/cli/main.o: $(BUILD)/commit
+$(BUILD)/$(1)/obj/src/cli/main.o: private CPPFLAGS += -DMITO_COMMIT='"$(COMMIT)"'
+
 $(BUILD)/$(1)/mitosis: $$(call objects,$(1),$$(CLI_C)) $$(call public_library,$(1))
 	$$(say) $$(call link,$(1),$$^)
 endef
+
+$(BUILD)/commit: FORCE
+	@mkdir -p $(@D)
+	@echo '$(COMMIT)' | cmp -s - $@ || echo '$(COMMIT)' >$@
 
 # What a program links with. Sanitizers keep metadata between the sections of an object, which a
 # partial link would mix up: there the plain objects stand in.

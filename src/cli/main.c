@@ -38,6 +38,28 @@ static int print_usage(void)
     return print("\nmitosis SUBCOMMAND --help tells more; so does mitosis(1).\n");
 }
 
+#ifndef MITO_COMMIT /* the Makefile says it */
+#define MITO_COMMIT "unknown"
+#endif
+
+/* The kind of machine that it runs on; those of images that it carries come behind. */
+#if defined(__x86_64__)
+#define KINDS "x86_64"
+#elif defined(__aarch64__)
+#define KINDS "aarch64"
+#elif defined(__arm__)
+#define KINDS "armv7"
+#elif defined(__i386__)
+#define KINDS "i386"
+#else
+#define KINDS "riscv64"
+#endif
+
+static int print_version(void)
+{
+    return print("mitosis " MITO_VERSION "\ncommit " MITO_COMMIT "\nkinds " KINDS "\n");
+}
+
 /* Or a file that is opened later could take the place of a standard one that was closed. */
 static void fill_standard_descriptors(void)
 {
@@ -57,7 +79,7 @@ int main(int argc, char **argv)
     if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0)
         return print_usage();
     if (strcmp(name, "--version") == 0)
-        return print("mitosis " MITO_VERSION "\n");
+        return print_version();
     for (size_t i = 0; i < sizeof subcommands / sizeof *subcommands; i++) {
         if (strcmp(name, subcommands[i]->name) == 0)
             return subcommands[i]->run(subcommands[i], argc - 1, argv + 1);

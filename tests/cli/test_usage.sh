@@ -127,7 +127,9 @@ nothing_is_started() {
 
 help_and_version() {
     mitosis --version
-    expect 0 "mitosis $(sed -n 's/^#define MITO_VERSION "\(.*\)"$/\1/p' "$TOP/include/mitosis.h")" ""
+    expect 0 "mitosis $(sed -n 's/^#define MITO_VERSION "\(.*\)"$/\1/p' "$TOP/include/mitosis.h")
+commit $(cat "${BUILD%/*}/commit")
+kinds $(uname -m)" ""
     mitosis --help
     expect 0 - ""
     grep -q '^  run ' out
