@@ -80,15 +80,13 @@ static struct connection *start(struct mito_router *r, const struct method *meth
     c->activity.abort = abort_connection;
     list_init(&c->id_wait.link);
     list_append(&r->activities, &c->activity.link);
-    snprintf(c->name, sizeof c->name, "ssh.host");
-    c->image_wait = (struct image_wait){.ready = on_image_ready, .arg = c};
-    if (image_acquire(r, &c->image_wait) < 0)
-        abort();
-    c->image_acquired = c->image_ready = true;
+    strcpy(c->name, "ssh.host");
+    c->kind = kind_own;
     c->watch = watch_new(&r->broker, c->fd, 0, on_ready, c); /* read here, not by the broker */
     c->out_watch = c->watch;
     if (c->watch == NULL)
         abort();
+    want_image(c, IMAGE_PACKED);
     return c;
 }
 
