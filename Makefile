@@ -101,7 +101,7 @@ BINUTILS_i386    := i686-linux-gnu-
 binutils = $(if $(filter $(1),$(FOREIGN)),$(BINUTILS_$(1)),$(BINUTILS))$(2)
 
 CFLAGS_musl  := -Os -ffunction-sections -fdata-sections -fno-asynchronous-unwind-tables \
-                -fno-unwind-tables -fno-ident -fstack-protector
+                -fno-unwind-tables -fno-ident -fstack-protector -fno-pie
 CFLAGS_glibc := -O1 -g -ffunction-sections -fdata-sections
 CFLAGS_poll  := -O1 -g -DMITO_POLLER_POLL
 CFLAGS_asan  := $(SANITIZE) -fsanitize=address,undefined
@@ -110,7 +110,7 @@ CFLAGS_fuzz  := $(SANITIZE) -fsanitize=fuzzer-no-link,address,undefined \
                 -DFUZZING_BUILD_MODE_UNSAFE_FOR_PRODUCTION
 
 # noseparate-code saves two pages of padding in every image that crosses the wire.
-LDFLAGS_musl  := -static -s -Wl,--gc-sections -Wl,--build-id=none -Wl,-z,noseparate-code
+LDFLAGS_musl  := -static -no-pie -s -Wl,--gc-sections -Wl,--build-id=none -Wl,-z,noseparate-code
 $(foreach k,$(FOREIGN),$(eval CFLAGS_$(k) = $$(CFLAGS_musl)) $(eval LDFLAGS_$(k) = $$(LDFLAGS_musl)))
 LDFLAGS_glibc := -Wl,--gc-sections
 LDFLAGS_poll  :=
