@@ -270,6 +270,15 @@ static bool has_debug_information(const char *file)
     return has;
 }
 
+/* The program has some in any case, from the C library; what counts is what the user compiled. */
+static bool keeps_debug_information(const struct cc_job *job)
+{
+    bool keeps = job->debugs;
+    for (size_t i = 0; i < job->count && !keeps; i++)
+        keeps = job->words[i].kind == CC_OBJECT && has_debug_information(job->words[i].text);
+    return keeps && !job->strips;
+}
+
 /* Where debuggers and `mitosis image symbolize` look: .build-id/NN/N....debug, beside the program.
  */
 static char *debug_file(const char *beside, const char *build_id, struct complaint *why)
@@ -292,8 +301,6 @@ static char *debug_file(const char *beside, const char *build_id, struct complai
 static int split_debug(const char *program, const char *beside, struct complaint *why)
 {
     struct program look;
-    if (!has_debug_information(program))
-        return 0;
     if (program_look(program, &look, why) < 0)
         return -1;
     if (look.build_id[0] == '\0' || look.build_id[1] == '\0')
@@ -320,7 +327,7 @@ static int link_image(const struct cc_job *job, const struct kind *kind, const c
     if (file == NULL)
         return fail(&why);
     int status = link_for(job, kind, file, scratch, said);
-    if (status == 0 && ((!job->strips && split_debug(file, beside, &why) < 0) ||
+    if (status == 0 && ((keeps_debug_information(job) && split_debug(file, beside, &why) < 0) ||
                         images_add_program(images, file, scratch, &why) < 0))
         status = fail(&why);
     free(file);
@@ -334,7 +341,7 @@ static int finish(const char *output, const struct cc_job *job, const struct ima
 {
     struct complaint why;
     char *bare = NULL;
-    int result = job->strips ? 0 : split_debug(output, output, &why);
+    int result = keeps_debug_information(job) ? split_debug(output, output, &why) : 0;
     if (result == 0)
         bare = image_bare(output, kind_own(), scratch, &why);
     if (bare == NULL || images_bind(images, bare, output, scratch, &why) < 0)

@@ -157,6 +157,8 @@ static void note(struct cc_job *job, const char *text)
         job->compiles = true;
     else if (strcmp(text, "-s") == 0)
         job->strips = true;
+    else if (begins(text, "-g"))
+        job->debugs = strcmp(text, "-g0") != 0;
     else if (is_one_of(text, questions) || begins(text, "-print-"))
         job->passes = text;
     job->colours = job->colours || begins(text, "-fdiagnostics-color") ||

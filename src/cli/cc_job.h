@@ -31,6 +31,7 @@ struct cc_job {
     const char *output;       /* of -o, or NULL */
     const char *bind;         /* of --bind: this program gets the images */
     bool compiles;            /* -c: no linking */
+    bool debugs;              /* -g */
     bool strips;              /* -s: nothing for debuggers is kept */
     bool colours;             /* the user said whether */
     const char *passes;       /* why all of it is for this machine's compiler alone, or NULL */

@@ -79,7 +79,6 @@ static int client_authority(struct mito_router *r, const char *arg)
     MITO_AUTO_CONTEXT self = mito_context_self(r);
     MITO_AUTO_CONTEXT master = mito_context_parent(r);
     MITO_AUTO_CONTEXT child = mito_context_by_id(r, (uint32_t)atoi(arg));
-    MITO_AUTO_RECEIVER rx = mito_receiver_new(r);
     int64_t result = 0;
 
     CHECK(mito_context_id(self) > 0 && mito_context_id(master) == 0);
