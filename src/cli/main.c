@@ -10,11 +10,7 @@
 #include "mitosis.h"
 
 static const struct subcommand *const subcommands[] = {
-    &cmd_run,
-    &cmd_serve,
-    &cmd_tree,
-    &cmd_cc,
-    &cmd_image,
+    &cmd_run, &cmd_serve, &cmd_tree, &cmd_cc, &cmd_image,
 };
 
 static int print(const char *text)
