@@ -10,9 +10,11 @@ build="gcc:gcc make:make musl-tools:musl-gcc binutils:objcopy gzip:gzip"
 targets="gcc:x86_64-linux-gnu-gcc gcc-aarch64-linux-gnu:aarch64-linux-gnu-gcc
     gcc-arm-linux-gnueabihf:arm-linux-gnueabihf-gcc gcc-i686-linux-gnu:i686-linux-gnu-gcc
     gcc-riscv64-linux-gnu:riscv64-linux-gnu-gcc xz-utils:xz linux-libc-dev:- linux-libc-dev-arm64-cross:-
-    linux-libc-dev-armhf-cross:- linux-libc-dev-i386-cross:- linux-libc-dev-riscv64-cross:-"
-test="qemu-user-static:qemu-aarch64-static libc6-dev:- clang:clang libclang-rt-dev:- llvm:llvm-symbolizer libcmocka-dev:- clang-format:clang-format
-    pkgconf:pkg-config cmake:cmake meson:meson ninja-build:ninja python3:python3 python3-mitogen:- openssh-server:/usr/sbin/sshd
+    linux-libc-dev-armhf-cross:- linux-libc-dev-i386-cross:- linux-libc-dev-riscv64-cross:-
+    qemu-user-static:qemu-aarch64-static cmake:cmake meson:meson ninja-build:ninja
+    pkgconf:pkg-config"
+test="libc6-dev:- clang:clang libclang-rt-dev:- llvm:llvm-symbolizer libcmocka-dev:- clang-format:clang-format
+    pkgconf:pkg-config python3:python3 python3-mitogen:- openssh-server:/usr/sbin/sshd
     openssh-client:ssh iproute2:ip iptables:iptables procps:ps util-linux:setsid
     busybox-static:busybox dash:dash ksh:ksh mksh:mksh fish:fish tcsh:tcsh zsh:zsh file:file
     mandoc:mandoc jq:jq strace:strace sudo:sudo opendoas:doas libpam0g-dev:- passwd:usermod
@@ -27,7 +29,7 @@ dev="gdb:gdb valgrind:valgrind clang-tidy:clang-tidy shellcheck:shellcheck"
 case ${1:-build} in
 build) wanted=$build newer= ;;
 targets) wanted="$build $targets" newer= ;;
-test) wanted="$build $targets $test" ;;
+test) wanted="$build $test" ;;
 bench) wanted="$build $bench" newer= ;;
 dev) wanted="$build $targets $test $bench $dev" ;;
 *)

@@ -223,6 +223,20 @@ static int reopen_own(void)
     return fd_move_up(&fd, 3) < 0 ? -1 : fd;
 }
 
+/* Without the images that are bound to it: what is loaded comes before them, and the kernel asks
+ * for no more (the table of sections is behind them; what is left of it is no section any more). */
+static size_t own_size(const struct stat *st)
+{
+    const struct bundle *b = bound();
+    uint64_t size = (uint64_t)st->st_size;
+
+    for (uint32_t i = 0; i < b->count && !child_image_is_set; i++) {
+        if (b->images[i].offset < size)
+            size = b->images[i].offset;
+    }
+    return (size_t)size;
+}
+
 static int read_own(struct buf *out)
 {
     struct stat st;
@@ -232,15 +246,35 @@ static int read_own(struct buf *out)
         return -1;
     if (fstat(fd, &st) < 0)
         return error_errno("reading our own executable");
-    if (st.st_size > GZIP_OUTPUT_MAX || buf_reserve(out, (size_t)st.st_size) < 0)
+    size_t size = own_size(&st);
+    if (size > GZIP_OUTPUT_MAX || buf_reserve(out, size) < 0)
         return error_set(MITO_E_TOO_LARGE, "the executable is too large to be sent");
-    while (out->length < (size_t)st.st_size) {
-        ssize_t n = read(fd, out->data + out->length, (size_t)st.st_size - out->length);
+    while (out->length < size) {
+        ssize_t n = read(fd, out->data + out->length, size - out->length);
         if (n <= 0)
             return error_errno("reading our own executable");
         out->length += (size_t)n;
     }
     return 0;
+}
+
+/* As a file at its start, for gzip. */
+static int open_own(void)
+{
+    AUTO_BUF data = {0};
+    int fd = -1;
+
+    if (bound()->count == 0 || child_image_is_set)
+        return reopen_own();
+    if (read_own(&data) < 0)
+        return -1;
+    fd = fd_memory("mitosis");
+    if (fd < 0 || fd_write_all(fd, data.data, data.length) < 0 || lseek(fd, 0, SEEK_SET) < 0 ||
+        fd_move_up(&fd, 3) < 0) {
+        fd_close(&fd);
+        return error_errno("copying our own executable");
+    }
+    return fd;
 }
 
 static void on_gzip(void *arg, bool fine)
@@ -315,7 +349,7 @@ static void be_ready_soon(struct image *i)
 
 static int start_packing(struct image *i)
 {
-    AUTO_FD fd = reopen_own();
+    AUTO_FD fd = open_own();
 
     if (fd < 0)
         return -1;
