@@ -159,7 +159,7 @@ static void little_memory(void **state)
     struct mito_context *context = works(.setup = setup);
     struct mito_context *child = tree_local(.via = context);
     assert_int_equal(mito_call_timeout(child, PATIENCE, &eat_memory, "", ""), -1);
-    assert_error(MITO_E_DEAD, "gone");
+    assert_error(MITO_E_DEAD, "was killed by signal 9");
     tree_pid_of(context); /* its parent is well */
     assert_int_equal(mito_call_timeout(context, PATIENCE, &eat_memory, "", ""), -1);
     assert_error(MITO_E_DEAD, "was killed by signal 9");
@@ -259,7 +259,7 @@ static void old_kernel_there(void **state)
         child = tree_local(.via = context);
         assert_int_equal(kill(tree_pid_of(child), SIGKILL), 0);
         assert_int_equal(mito_call_timeout(child, PATIENCE, &tree_pid, "", ""), -1);
-        assert_error(MITO_E_DEAD, "gone");
+        assert_error(MITO_E_DEAD, "was killed by signal 9");
     }
 }
 

@@ -223,13 +223,12 @@ static void test_malformed(void **state)
 static void test_missing_and_unknown(void **state)
 {
     (void)state;
-    struct mito_value *d = with("of a newer parent", mito_value_new_int(1));
+    struct mito_value *d = with("hostnmae", mito_value_new_str("db1", 3));
     struct mito_ssh_options want = {.remote_name = "allocated before"};
     struct mito_ssh_options *o = options_from_value(&method_ssh, d);
     mito_value_free(d);
-    assert_non_null(o);
-    expect_ssh(o, &want);
-    options_free(&method_ssh, o);
+    assert_null(o);
+    assert_error(MITO_E_INVALID, "hostnmae");
     d = with("hostname", mito_value_new_none());
     o = options_from_value(&method_ssh, d);
     mito_value_free(d);
