@@ -273,7 +273,12 @@ static char *name_of(const uint8_t *data, size_t length)
         if (data[i] < ' ' || data[i] == 0x7f)
             return NULL;
     }
-    return strndup((const char *)data, length);
+    char *name = malloc(length + 1);
+    if (name != NULL) {
+        memcpy(name, data, length);
+        name[length] = '\0';
+    }
+    return name;
 }
 
 static void on_get(struct handle *h, struct neighbour *from, struct message *m)
