@@ -309,10 +309,10 @@ target-tests: target-files $(foreach k,$(ready),$(call kind_tests,$(k)))
 # What waits for real hosts most of the time runs in the variants that find most, not in all three.
 not_in_glibc := tests/e2e/test_ssh_errors tests/e2e/test_ssh_death tests/e2e/test_ssh \
                 tests/e2e/test_ssh_via $(filter tests/e2e/test_hostile%,$(E2E))
-# (clang 14's address sanitizer does not bear a fork(2) without exec beside other threads.)
-not_in_asan  := tests/e2e/test_kinds tests/e2e/test_first_stage tests/e2e/test_bad_shape tests/e2e/test_become \
+# (Crashes are what sanitizers report; clang 14's address sanitizer does not bear a fork(2) without exec beside other threads.)
+not_in_asan  := tests/e2e/test_crash tests/e2e/test_kinds tests/e2e/test_first_stage tests/e2e/test_bad_shape tests/e2e/test_become \
                 tests/e2e/test_fork
-not_in_tsan  := tests/e2e/test_kinds tests/e2e/test_first_stage tests/e2e/test_bad_shape tests/e2e/test_become \
+not_in_tsan  := tests/e2e/test_crash tests/e2e/test_kinds tests/e2e/test_first_stage tests/e2e/test_bad_shape tests/e2e/test_become \
                 tests/e2e/test_ssh_errors tests/e2e/test_ssh_via tests/e2e/test_ssh_death
 tests_of      = $(UNIT) $(filter-out $(not_in_$(1)),$(E2E))
 
