@@ -16,7 +16,7 @@
 
 extern char **environ;
 
-static char directory[] = "/tmp/mitosis-unix-XXXXXX";
+static char directory[] = "/tmp/mt-unix-XXXXXX";
 static char path[64];
 
 static const struct mito_function mito_no_such = {"main", "no_such_function", NULL, 0};
