@@ -8,7 +8,7 @@
 sources=$(find "$TOP/src/cli" -name '*.c' ! -name remote_exec.c ! -name copy.c)
 # shellcheck disable=SC2086 # a list
 ${MUSL_GCC:-musl-gcc} -std=gnu17 -D_GNU_SOURCE -pthread -Os -static -I"$TOP/include" \
-    -I"$TOP/src/cli" -ffunction-sections -fdata-sections -Wl,--gc-sections -o "$WORK/mitosis" \
+    -iquote "$TOP/src/cli" -ffunction-sections -fdata-sections -Wl,--gc-sections -o "$WORK/mitosis" \
     $sources "$TOP/tests/cli/hostile_command.c" "$BUILD/libmitosis.a" >"$WORK/compiler" 2>&1 || {
     echo "not ok the hostile command is built"
     sed 's/^/# /' "$WORK/compiler"
