@@ -179,6 +179,8 @@ $(BUILD)/$(1)/examples/%: $(BUILD)/$(1)/obj/examples/%.o $$(call public_library,
 	@mkdir -p $$(@D)
 	$$(say) $$(call link,$(1),$$^)
 
+$(BUILD)/$(1)/obj/src/service/python.o: python/mitosis/modules.py
+
 $(BUILD)/$(1)/mitosis-copy: $$(call objects,$(1),$$(COPY_C)) $$(call public_library,$(1))
 	$$(say) $$(call link,$(1),$$^)
 

@@ -586,6 +586,15 @@ struct mito_setns_options {
     const char *tool_path; /* of the kind's tool; default: docker, podman, lxc-info, lxc ... */
 };
 
+/* A Python interpreter that becomes a context of Mitogen, whose functions mito_call_python() calls.
+ * It runs where `via` is, so with .via = mito_ssh(...) on another machine, with .via =
+ * mito_docker(...) in a container. Mitogen itself, and the modules that the interpreter has not,
+ * come from the master: see mito_serve_python(). */
+struct mito_python_options {
+    MITO_COMMON_OPTIONS;
+    const char *python_path; /* default "python3", looked up in PATH there */
+};
+
 /* Starts a copy of this program: as a new process on this machine (local), or behind a program that
  * leads elsewhere: another machine, account, container. Returns when the copy is ready to be
  * called; on failure the error's code is one of the "connect:" codes above, or a general one.
@@ -620,6 +629,10 @@ struct mito_setns_options {
 #define mito_incus(router, ...) MITO_CONNECT_(router, incus, __VA_ARGS__)
 #define mito_jail(router, ...) MITO_CONNECT_(router, jail, __VA_ARGS__)
 #define mito_setns(router, ...) MITO_CONNECT_(router, setns, __VA_ARGS__)
+#define mito_python(router, ...) \
+    mito_python_((router), &(const struct mito_python_options){__VA_ARGS__})
+#define mito_python_async(router, rx, tag, ...) \
+    mito_python_async_((router), (rx), (tag), &(const struct mito_python_options){__VA_ARGS__})
 #define mito_local_async(router, rx, tag, ...) MITO_CONNECT_ASYNC_(router, rx, tag, local, __VA_ARGS__)
 #define mito_fork_async(router, rx, tag, ...) MITO_CONNECT_ASYNC_(router, rx, tag, fork, __VA_ARGS__)
 #define mito_ssh_async(router, rx, tag, ...) MITO_CONNECT_ASYNC_(router, rx, tag, ssh, __VA_ARGS__)
@@ -641,6 +654,25 @@ struct mito_context *mito_connect_(struct mito_router *router, const char *metho
                                    const void *options);
 int mito_connect_async_(struct mito_router *router, struct mito_receiver *rx, void *tag,
                         const char *method, const void *options);
+
+struct mito_context *mito_python_(struct mito_router *router,
+                                  const struct mito_python_options *options);
+int mito_python_async_(struct mito_router *router, struct mito_receiver *rx, void *tag,
+                       const struct mito_python_options *options);
+
+/* Where the contexts that run Python get their modules from, and Mitogen itself: from an
+ * interpreter that is run in the master when the first one is asked for. It has to have Mitogen
+ * (Debian: python3-mitogen), and gives what it could import itself: everybody below the master can
+ * read the source of that. Modules of its standard library and those that are no Python text are
+ * left out. */
+struct mito_python_modules {
+    const char *python_path; /* default "python3", or /usr/bin/python3 when only that has Mitogen */
+    const char *const *directories; /* looked in before those of the interpreter; NULL-terminated */
+};
+
+/* Sets that; once, in the master, before the first mito_python(), which else does it with the
+ * defaults. -1: MITO_E_INVALID when it was set, or not in the master. */
+int mito_serve_python(struct mito_router *router, const struct mito_python_modules *options);
 
 /* The context of this process; of its parent (NULL in the master); of any id. Each returns a
  * reference. mito_context_by_id() says nothing about whether such a context lives. */

@@ -14,6 +14,7 @@
 #include "parent/first_stage.h"
 #include "parent/image.h"
 #include "parent/kind.h"
+#include "wire/pickle.h"
 
 enum {
     NOISE_MAX = 64 * 1024,  /* bytes before the first stage speaks */
@@ -113,6 +114,7 @@ void connection_fail(struct connection *c, int code, const char *format, ...)
     asking_close(c); /* hangs up on a process that is not ours to kill (sudo's) */
     timer_cancel(&c->timeout);
     list_remove(&c->id_wait.link);
+    modules_unwant(&c->module_wait);
     c->done(c->done_arg, NULL, &e);
     if (!c->started || c->process.exited) /* later: callers still look at its state */
         timer_set(&c->router->broker, &c->kill_timer, clock_ms(), free_later, c);
@@ -204,6 +206,14 @@ static void send_some(struct connection *c)
     }
 }
 
+static void start_sending(struct connection *c)
+{
+    if (c->out_watch == NULL)
+        return; /* nobody reads there any more: how its process ends tells why */
+    c->uploading = true;
+    watch_set(c->out_watch, POLLER_OUT | (c->out_watch == c->watch ? POLLER_IN : 0));
+}
+
 static void start_upload(struct connection *c, const uint8_t *data, size_t size)
 {
     c->upload = data;
@@ -215,10 +225,7 @@ static void start_upload(struct connection *c, const uint8_t *data, size_t size)
         connection_fail(c, MITO_E_NOMEM, "out of memory");
         return;
     }
-    if (c->out_watch == NULL)
-        return; /* nobody reads there any more: how its process ends tells why */
-    c->uploading = true;
-    watch_set(c->out_watch, POLLER_OUT | (c->out_watch == c->watch ? POLLER_IN : 0));
+    start_sending(c);
 }
 
 static void on_image_ready(void *arg, const uint8_t *data, size_t size, const char *why)
@@ -337,8 +344,9 @@ static void keep_noise(struct connection *c, size_t length)
 /* Takes one line with a mark out of the input. False when there is none (yet). */
 static bool take_mark(struct connection *c)
 {
-    size_t mark_length = strlen(FIRST_STAGE_MARK);
-    const uint8_t *mark = (const void *)text_find(c->in.data, c->in.length, FIRST_STAGE_MARK);
+    const char *sign = c->method->mark != NULL ? c->method->mark : FIRST_STAGE_MARK;
+    size_t mark_length = strlen(sign);
+    const uint8_t *mark = (const void *)text_find(c->in.data, c->in.length, sign);
     const uint8_t *end;
     AUTO_BUF line = {0};
 
@@ -498,6 +506,39 @@ static void on_process_exit(void *arg)
     }
 }
 
+static void launch(struct connection *c, const struct mito_value *module)
+{
+    if (connection_launch(c, module, on_ready, on_out_ready, on_stderr, on_process_exit) < 0)
+        connection_fail(c, mito_error_code(), "%s", mito_error());
+}
+
+/* What a program of another kind is made of. */
+static void on_module(void *arg, const struct buf *payload)
+{
+    struct connection *c = arg;
+    struct mito_value *v = NULL;
+
+    if (payload == NULL) {
+        connection_fail(c, MITO_E_NO_TOOL,
+                        "the master has nothing to start it with; the master's log says why");
+        return;
+    }
+    c->state = WAITING_FOR_UP;
+    v = pickle_load_in_place(payload->data, payload->length);
+    launch(c, v);
+    mito_value_free(v);
+    if (c->state == WAITING_FOR_UP && c->header.length > 0)
+        start_sending(c); /* nothing but that program reads it */
+}
+
+static void want_module(struct connection *c)
+{
+    c->state = WAITING_FOR_MODULE;
+    c->module_wait = (struct module_wait){.ready = on_module, .arg = c};
+    if (modules_want(c->router, c->method->module, &c->module_wait) < 0)
+        connection_fail(c, mito_error_code(), "%s", mito_error());
+}
+
 static void on_id(void *arg, uint32_t id)
 {
     struct connection *c = arg;
@@ -514,15 +555,18 @@ static void on_id(void *arg, uint32_t id)
         connection_fail(c, MITO_E_DEAD, "no context id to be had from the master");
         return;
     }
+    if (c->method->module != NULL) {
+        want_module(c);
+        return;
+    }
     c->kind = kind_guess(c->name);
     if (!c->method->direct) {
         if (!image_there(r, c->kind))
             c->kind = kind_own;
         want_image(c, IMAGE_PACKED);
     }
-    if (c->state != FAILED &&
-        connection_launch(c, on_ready, on_out_ready, on_stderr, on_process_exit) < 0)
-        connection_fail(c, mito_error_code(), "%s", mito_error());
+    if (c->state != FAILED)
+        launch(c, NULL);
 }
 
 void connection_start(struct mito_router *r, const struct method *m, void *options,

@@ -13,14 +13,16 @@
 #include "parent/connection.h"
 #include "io/pty.h"
 #include "parent/image.h"
+#include "parent/modules.h"
 #include "parent/prompt.h"
 
 enum { CONNECT_TIMEOUT = 30000 }; /* ms, unless the options say */
 
 enum state {
     WAITING_FOR_ID,
-    WAITING_FOR_SHELL, /* started; the first stage has not spoken */
-    WAITING_FOR_UP,    /* the image is on its way, or was started directly */
+    WAITING_FOR_MODULE, /* of which the program is made that is to be started */
+    WAITING_FOR_SHELL,  /* started; the first stage has not spoken */
+    WAITING_FOR_UP,     /* the image is on its way, or was started directly */
     UP,
     FAILED, /* told; its process is still to go */
     GONE,   /* it was up; its process is still to go */
@@ -47,6 +49,7 @@ struct connection {
     unsigned char again; /* how often it was asked for once more */
     const uint8_t *image_data;
     size_t image_size;
+    struct module_wait module_wait;
     struct process process;
     bool started;
     bool inquired;  /* the process is the method's inquiry, or was */
@@ -64,7 +67,7 @@ struct connection {
     struct timer ask_timer; /* a question stands: on which of the two */
     bool asked_on_tty;
     bool typed;        /* the password was */
-    struct buf header; /* of the image being sent */
+    struct buf header; /* of the image being sent; or all that a program of another kind reads */
     const uint8_t *upload;
     size_t upload_size, uploaded; /* of header and image together */
     bool uploading;
@@ -100,8 +103,10 @@ void asking_wipe(struct connection *c);
 void connection_log_said(struct connection *c); /* c->err, as far as it is lines */
 void connection_keep_said(struct connection *c, const char *data, size_t length);
 
-/* launch.c: starts the process and watches it. -1 with an error. */
-int connection_launch(struct connection *c, void (*on_ready)(void *connection, int ready),
+/* launch.c: starts the process and watches it; `module` is what the method's program is made of, if
+ * it has one. -1 with an error. */
+int connection_launch(struct connection *c, const struct mito_value *module,
+                      void (*on_ready)(void *connection, int ready),
                       void (*on_out_ready)(void *connection, int ready),
                       void (*on_stderr)(void *connection, int ready),
                       void (*on_exit)(void *connection));

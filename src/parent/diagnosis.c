@@ -144,6 +144,7 @@ void connection_timed_out(void *arg)
 {
     static const char *const steps[] = {
         [WAITING_FOR_ID] = "asking for a context id",
+        [WAITING_FOR_MODULE] = "asking for the program",
         [WAITING_FOR_SHELL] = "waiting for a shell to answer",
         [WAITING_FOR_UP] = "waiting for the image to start",
     };

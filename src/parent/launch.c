@@ -26,46 +26,76 @@ static void default_title(char *out, size_t size)
     format_to(out, size, "%.30s@%s:%d", user, host, (int)getpid());
 }
 
-static int build_config(struct connection *c, struct buf *out, struct buf *title)
+/* Its parent_ids are to be freed. */
+static int fill_config(struct connection *c, struct child_config *config)
 {
     struct mito_router *r = c->router;
     const struct common_options *o = c->options;
-    struct child_config config = {.router = r->config};
     uint32_t *parents = malloc((r->config.parent_count + 1) * sizeof *parents);
 
     if (parents == NULL)
         return error_nomem();
+    *config = (struct child_config){.router = r->config};
     parents[0] = r->config.id;
     if (r->config.parent_count > 0)
         memcpy(parents + 1, r->config.parent_ids, r->config.parent_count * sizeof *parents);
-    config.router.id = c->id;
-    config.router.parent_ids = parents;
-    config.router.parent_count = r->config.parent_count + 1;
-    config.router.unidirectional |= o->unidirectional;
-    config.router.ids = c->ids = ids_spare_block(r);
-    if (o->debug && config.router.log_level < MITO_DEBUG)
-        config.router.log_level = MITO_DEBUG;
-    format_to(config.images, sizeof config.images, "%s", image_hashes(r));
+    config->router.id = c->id;
+    config->router.parent_ids = parents;
+    config->router.parent_count = r->config.parent_count + 1;
+    config->router.unidirectional |= o->unidirectional;
+    config->router.ids = (struct id_range){0, 0};
+    if (o->debug && config->router.log_level < MITO_DEBUG)
+        config->router.log_level = MITO_DEBUG;
     char who[100];
     default_title(who, sizeof who);
-    format_to(config.title, sizeof config.title, "mitosis:%.100s",
+    format_to(config->title, sizeof config->title, "mitosis:%.100s",
               o->remote_name != NULL ? o->remote_name : who);
-    format_to(config.name, sizeof config.name, "%.30s", c->name);
-    int rc = (c->method->enter != NULL && c->method->enter(o, &config.enter) < 0) ||
+    format_to(config->name, sizeof config->name, "%.30s", c->name);
+    return 0;
+}
+
+static int build_config(struct connection *c, struct buf *out, struct buf *title)
+{
+    struct child_config config;
+
+    if (fill_config(c, &config) < 0)
+        return -1;
+    config.router.ids = c->ids = ids_spare_block(c->router);
+    format_to(config.images, sizeof config.images, "%s", image_hashes(c->router));
+    int rc = (c->method->enter != NULL && c->method->enter(c->options, &config.enter) < 0) ||
              child_config_encode(out, &config) < 0 || buf_byte(out, 0) < 0 ||
              buf_str(title, config.title) < 0 || buf_byte(title, 0) < 0;
-    free(parents);
+    free(config.router.parent_ids);
     return rc == 0 ? 0 : -1;
+}
+
+/* A program that is no copy of ours. */
+static int build_program(struct connection *c, const struct mito_value *module, struct argv *argv)
+{
+    struct child_config config;
+
+    if (fill_config(c, &config) < 0)
+        return -1;
+    int rc = c->method->program(c->options, &config, module, argv, &c->header);
+    free(config.router.parent_ids);
+    return rc;
 }
 
 enum { DIRECT_CONFIG = 2 }; /* the argument of a direct method that is its configuration */
 
-static int build_command(struct connection *c, struct argv *argv, char *path, size_t path_size)
+static int build_command(struct connection *c, const struct mito_value *module, struct argv *argv,
+                         char *path, size_t path_size)
 {
     AUTO_BUF config = {0};
     AUTO_BUF title = {0};
     AUTO_BUF line = {0};
 
+    if (c->method->program != NULL) {
+        if (build_program(c, module, argv) < 0)
+            return -1;
+        format_to(path, path_size, "%s", argv->words[0]);
+        return 0;
+    }
     if (build_config(c, &config, &title) < 0)
         return -1;
     if (c->method->direct) {
@@ -122,7 +152,8 @@ static int open_ends(struct connection *c, struct ends *e)
     return 0;
 }
 
-int connection_launch(struct connection *c, void (*on_ready)(void *connection, int ready),
+int connection_launch(struct connection *c, const struct mito_value *module,
+                      void (*on_ready)(void *connection, int ready),
                       void (*on_out_ready)(void *connection, int ready),
                       void (*on_stderr)(void *connection, int ready),
                       void (*on_exit)(void *connection))
@@ -134,7 +165,7 @@ int connection_launch(struct connection *c, void (*on_ready)(void *connection, i
     pid_t pid;
     int rc = -1;
 
-    if (build_command(c, &argv, path, sizeof path) == 0 && asking_open(c) == 0 &&
+    if (build_command(c, module, &argv, path, sizeof path) == 0 && asking_open(c) == 0 &&
         open_ends(c, &e) == 0) {
         struct spawn s = {path,
                           argv.words,
@@ -142,7 +173,7 @@ int connection_launch(struct connection *c, void (*on_ready)(void *connection, i
                           e.out,
                           e.err,
                           c->tty.fd >= 0 ? c->tty.name : NULL,
-                          c->method->direct ? child_image_fd : 0};
+                          *path == '\0' ? child_image_fd : 0};
         rc = c->method->forks
                  ? forking_start(c->router, argv.words[DIRECT_CONFIG], e.in, e.out, e.err, &pid)
                  : process_spawn(&s, &pid);

@@ -7,9 +7,9 @@
 
 /* One row per connection method. */
 static const struct method *const methods[] = {
-    &method_local,  &method_ssh,    &method_sudo,    &method_su,      &method_doas,
-    &method_docker, &method_podman, &method_buildah, &method_kubectl, &method_lxc,
-    &method_lxd,    &method_incus,  &method_jail,    &method_setns,   &method_fork,
+    &method_local,  &method_ssh,     &method_sudo,    &method_su,     &method_doas, &method_docker,
+    &method_podman, &method_buildah, &method_kubectl, &method_lxc,    &method_lxd,  &method_incus,
+    &method_jail,   &method_setns,   &method_fork,    &method_python,
 };
 
 const struct method *method_by_name(const char *name)

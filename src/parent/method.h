@@ -83,6 +83,8 @@ enum terminal {
     TERMINAL_ALWAYS,       /* it asks there, or insists on one */
 };
 
+struct child_config;
+
 struct method {
     const char *name;
     size_t options_size;
@@ -102,6 +104,13 @@ struct method {
     bool direct;
     /* Direct, and no program is started: the copy is made by fork(2), see forking.h. */
     bool forks;
+    /* Direct, and no copy of ours: another program that speaks the protocol, made of a module of
+     * that name, which is asked for first. Fills the command line and what the program reads on its
+     * standard input; `module` is the decoded payload. NULL: a copy of ours. */
+    const char *module;
+    int (*program)(const void *options, const struct child_config *config,
+                   const struct mito_value *module, struct argv *argv, struct buf *input);
+    const char *mark; /* that its lines begin with, instead of ours */
     /* For a direct method: the namespaces that the copy enters before it serves. May be NULL. */
     int (*enter)(const void *options, struct enter *out);
     /* Nothing but our first stage reads what is written to the process: the image may be sent
@@ -122,7 +131,7 @@ struct method {
 
 extern const struct method method_buildah, method_doas, method_docker, method_fork, method_incus,
     method_jail, method_kubectl, method_local, method_lxc, method_lxd, method_podman, method_setns,
-    method_ssh, method_su, method_sudo;
+    method_python, method_ssh, method_su, method_sudo;
 
 const struct method *method_by_name(const char *name);
 

@@ -16,6 +16,8 @@ struct module {
     struct list waiting; /* of struct module_wait; and, by their ids, the children: */
     uint32_t *askers;
     size_t asker_count;
+    uint32_t *sent; /* to whom it was, of the children that are there */
+    size_t sent_count;
 };
 
 static struct {
@@ -62,6 +64,7 @@ static void module_free(struct module *m)
     list_remove(&m->link);
     buf_free(&m->payload);
     free(m->askers);
+    free(m->sent);
     free(m->name);
     free(m);
 }
@@ -103,7 +106,7 @@ static int missing_payload(struct buf *out, const char *name)
     return pickle_end(out);
 }
 
-static void send_module(struct mito_router *r, uint32_t to, const struct buf *payload)
+static void send_payload(struct mito_router *r, uint32_t to, const struct buf *payload)
 {
     struct frame f = {.dst_id = to, .handle = HANDLE_LOAD_MODULE};
 
@@ -117,15 +120,52 @@ static void send_missing(struct mito_router *r, uint32_t to, const char *name)
     AUTO_BUF payload = {0};
 
     if (missing_payload(&payload, name) == 0)
-        send_module(r, to, &payload);
+        send_payload(r, to, &payload);
 }
 
-/* payload NULL: there is none. The module is not in a list, and stays where it is. */
-static void give(struct mito_router *r, struct module *m, const struct buf *payload)
+/* Remembers that it is sent to that child; true when it was before. Who is gone is forgotten. */
+static bool note_sent(struct mito_router *r, struct module *m, uint32_t to)
+{
+    size_t kept = 0;
+    bool before = false;
+
+    for (size_t i = 0; i < m->sent_count; i++) {
+        before |= m->sent[i] == to;
+        if (map_get(&r->routes, m->sent[i]) != NULL)
+            m->sent[kept++] = m->sent[i];
+    }
+    m->sent_count = kept;
+    uint32_t *more = before ? NULL : realloc(m->sent, (kept + 1) * sizeof *more);
+    if (more != NULL) {
+        m->sent = more;
+        m->sent[m->sent_count++] = to;
+    }
+    return before;
+}
+
+/* What it needs goes ahead of it, as far as it is here. */
+static void send_module(struct mito_router *r, uint32_t to, struct module *m)
+{
+    struct mito_value *v = pickle_load_in_place(m->payload.data, m->payload.length);
+    const struct mito_value *related = mito_value_item(v, 4);
+
+    for (size_t i = 0; related != NULL && i < mito_value_length(related); i++) {
+        const char *name = mito_value_str(mito_value_item(related, i), NULL);
+        struct module *other = name != NULL ? find(&registry.kept, name) : NULL;
+        if (other != NULL && other != m && !note_sent(r, other, to))
+            send_payload(r, to, &other->payload);
+    }
+    mito_value_free(v);
+    note_sent(r, m, to);
+    send_payload(r, to, &m->payload);
+}
+
+/* The module is not in a list, and stays where it is. */
+static void give(struct mito_router *r, struct module *m, bool there)
 {
     for (size_t i = 0; i < m->asker_count; i++) {
-        if (payload != NULL)
-            send_module(r, m->askers[i], payload);
+        if (there)
+            send_module(r, m->askers[i], m);
         else
             send_missing(r, m->askers[i], m->name);
     }
@@ -133,7 +173,7 @@ static void give(struct mito_router *r, struct module *m, const struct buf *payl
     while (!list_empty(&m->waiting)) {
         struct module_wait *w = list_first(&m->waiting, struct module_wait, link);
         list_remove(&w->link);
-        w->ready(w->arg, payload);
+        w->ready(w->arg, there ? &m->payload : NULL);
     }
 }
 
@@ -148,7 +188,7 @@ void modules_found(struct mito_router *r, const char *name, struct buf *payload)
     list_remove(&m->link);
     m->payload = *payload;
     *payload = (struct buf){0};
-    give(r, m, &m->payload);
+    give(r, m, true);
     keep(m);
 }
 
@@ -159,7 +199,7 @@ void modules_missing(struct mito_router *r, const char *name)
     if (m == NULL)
         return;
     list_remove(&m->link);
-    give(r, m, NULL);
+    give(r, m, false);
     module_free(m);
 }
 
@@ -287,9 +327,9 @@ static void on_get(struct handle *h, struct neighbour *from, struct message *m)
     char *name = message_is_dead(m) ? NULL : name_of(m->data, m->frame.length);
 
     if (name != NULL) {
-        const struct module *kept = find_kept(name);
+        struct module *kept = find_kept(name);
         if (kept != NULL)
-            send_module(r, from->id, &kept->payload);
+            send_module(r, from->id, kept);
         else if (child_asks(r, from->id, name) < 0)
             send_missing(r, from->id, name);
     }
@@ -340,11 +380,11 @@ static void on_forward(struct handle *h, struct neighbour *from, struct message 
     if (from != NULL && from->is_parent && !message_is_dead(m) && nul != NULL &&
         text_to_u32((const char *)m->data, (size_t)(nul - m->data), UINT32_MAX, &id))
         name = name_of(nul + 1, m->frame.length - (size_t)(nul + 1 - m->data));
-    const struct module *kept = name != NULL ? find_kept(name) : NULL;
+    struct module *kept = name != NULL ? find_kept(name) : NULL;
     struct neighbour *next = kept != NULL ? map_get(&r->routes, id) : NULL;
     if (next != NULL && !next->is_parent) {
         struct frame f = {.dst_id = next->id, .handle = HANDLE_FORWARD_MODULE};
-        send_module(r, next->id, &kept->payload);
+        send_module(r, next->id, kept);
         if (next->id != id)
             router_send(r, &f, m->data, m->frame.length, false);
     }
@@ -354,6 +394,13 @@ static void on_forward(struct handle *h, struct neighbour *from, struct message 
 
 /* --- start -------------------------------------------------------------------------------------
  */
+
+void modules_drop(void)
+{
+    while (!list_empty(&registry.kept))
+        module_free(list_first(&registry.kept, struct module, link));
+    registry.bytes = registry.count = 0;
+}
 
 void modules_add_provider(struct module_provider *p)
 {
@@ -367,6 +414,8 @@ int modules_start(struct mito_router *r)
         return 0;
     while (!list_empty(&registry.asked)) /* by nobody that is still there */
         module_free(list_first(&registry.asked, struct module, link));
+    struct module *m;
+    list_each(m, &registry.kept, link) m->sent_count = 0;
     if (handle_add(r, &registry.get, HANDLE_GET_MODULE, POLICY_CHILD, NULL, on_get, r) < 0)
         return -1;
     if (r->config.parent_count == 0)

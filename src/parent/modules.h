@@ -4,6 +4,9 @@
  * have it asks its own parent, once, however many wait for it; the answer is kept and given to all
  * of them, so that it crosses each link once. The root has providers instead.
  *
+ * A module may name others that it needs (its related list). Those that are kept go ahead of it, to
+ * each neighbour once, so that an import need not ask for them one after the other.
+ *
  * Bounded: MODULES_BYTES are kept, the longest unused go first; a neighbour may wait for
  * MODULES_WAITED at a time and is told "no such module" beyond that. Lock held throughout. */
 #ifndef PARENT_MODULES_H
@@ -36,6 +39,8 @@ struct module_wait {
 int modules_start(struct mito_router *r);
 /* Without a router: before or after. A provider is asked before the parent is. */
 void modules_add_provider(struct module_provider *p);
+/* What is kept is not what providers have now. */
+void modules_drop(void);
 
 /* Calls w->ready, maybe before it returns. -1 when it cannot be asked for. */
 int modules_want(struct mito_router *r, const char *name, struct module_wait *w);

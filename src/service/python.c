@@ -1,0 +1,360 @@
+/* Python modules for the contexts below that run Python, in the master: an interpreter finds them
+ * (python/mitosis/modules.py); here it is started, asked and listened to. Only in programs that
+ * start Python contexts (mito_python). */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/format.h"
+#include "core/receiver.h"
+#include "io/fd.h"
+#include "io/process.h"
+#include "parent/method.h"
+#include "parent/modules.h"
+
+enum { PAYLOAD_MAX = 64 * 1024 * 1024, LINE_MAX_LENGTH = 512, READ_SIZE = 64 * 1024 };
+
+/* The text of the program, as it is in the source. */
+__asm__(".pushsection .rodata.mito_python_modules, \"a\"\n"
+        ".type python_modules_text, %object\n"
+        "python_modules_text: .incbin \"python/mitosis/modules.py\"\n"
+        ".byte 0\n"
+        ".size python_modules_text, . - python_modules_text\n"
+        ".popsection\n");
+extern const char python_modules_text[] __attribute__((visibility("hidden")));
+
+/* A name that was asked for and is not answered. */
+struct question {
+    struct list link;
+    char name[];
+};
+
+static struct python {
+    struct module_provider provider;
+    struct mito_router *router; /* NULL: not set up */
+    struct argv argv;
+    bool started, failed;
+    struct process process;
+    struct activity activity;
+    int fd, err_fd;
+    struct watch *watch, *err_watch;
+    struct buf in, out, err;
+    struct list questions;
+} python = {.fd = -1, .err_fd = -1};
+
+/* --- the end of it -----------------------------------------------------------------------------
+ */
+
+static void log_said(struct python *p)
+{
+    uint8_t *end;
+
+    while (p->err.length > 0 && (end = memchr(p->err.data, '\n', p->err.length)) != NULL) {
+        size_t length = (size_t)(end - p->err.data);
+        log_text(p->router, MITO_WARNING, p->router->config.id, "python", (char *)p->err.data,
+                 length);
+        buf_consume(&p->err, length + 1);
+    }
+}
+
+static void read_stderr(struct python *p)
+{
+    char chunk[1024];
+    ssize_t n;
+
+    while (p->err_fd >= 0 && (n = read(p->err_fd, chunk, sizeof chunk)) > 0) {
+        buf_append(&p->err, chunk, (size_t)n);
+        log_said(p);
+    }
+}
+
+/* Who waits for a module is told that there is none, now and from now on. */
+static void give_up(struct python *p, const char *why)
+{
+    struct mito_router *r = p->router;
+
+    read_stderr(p);
+    watch_free(p->watch);
+    watch_free(p->err_watch);
+    p->watch = p->err_watch = NULL;
+    fd_close(&p->fd);
+    fd_close(&p->err_fd);
+    if (!p->failed && !r->ending)
+        log_locked(r, MITO_ERROR, "python", "no more Python modules: %s", why);
+    p->failed = true;
+    if (p->started)
+        process_kill(&p->process, SIGKILL);
+    while (!list_empty(&p->questions)) {
+        struct question *q = list_first(&p->questions, struct question, link);
+        list_remove(&q->link);
+        modules_missing(r, q->name);
+        free(q);
+    }
+}
+
+/* The router ends. */
+static void finish(struct python *p)
+{
+    list_remove(&p->activity.link);
+    buf_free(&p->in);
+    buf_free(&p->out);
+    buf_free(&p->err);
+    argv_free(&p->argv);
+    p->router = NULL;
+}
+
+static void on_exit_of_python(void *arg)
+{
+    struct python *p = arg;
+    struct mito_router *r = p->router;
+    char how[100], why[200];
+
+    process_describe(p->process.status, how, sizeof how);
+    format_to(why, sizeof why, "%s %s", p->argv.words[0], how);
+    give_up(p, why);
+    process_forget(&p->process);
+    p->started = false;
+    if (r->ending)
+        finish(p);
+    router_check_ended(r);
+}
+
+static void abort_python(struct activity *a)
+{
+    struct python *p = container_of(a, struct python, activity);
+
+    if (p->started)
+        process_kill(&p->process, SIGKILL);
+    else
+        finish(p);
+}
+
+/* --- its answers -------------------------------------------------------------------------------
+ */
+
+static void answered(struct python *p, const char *name)
+{
+    struct question *q;
+
+    list_each(q, &p->questions, link)
+    {
+        if (strcmp(q->name, name) == 0) {
+            list_remove(&q->link);
+            free(q);
+            return;
+        }
+    }
+}
+
+/* Takes one whole answer out of what came. False: there is none yet, or it is none. */
+static bool take_answer(struct python *p)
+{
+    const uint8_t *end = p->in.length > 0 ? memchr(p->in.data, '\n', p->in.length) : NULL;
+    char line[LINE_MAX_LENGTH], name[LINE_MAX_LENGTH];
+    size_t length = 0, head = end != NULL ? (size_t)(end - p->in.data) : p->in.length;
+    struct buf payload = {0};
+
+    if (end == NULL && head < sizeof line)
+        return false;
+    if (head >= sizeof line) {
+        give_up(p, "it answered with something else");
+        return false;
+    }
+    memcpy(line, p->in.data, head);
+    line[head++] = '\0';
+    if (sscanf(line, "missing %511s", name) == 1) {
+        buf_consume(&p->in, head);
+        answered(p, name);
+        modules_missing(p->router, name);
+        return true;
+    }
+    if (sscanf(line, "found %511s %zu", name, &length) != 2 || length > PAYLOAD_MAX) {
+        give_up(p, "it answered with something else");
+        return false;
+    }
+    if (p->in.length - head < length)
+        return false;
+    if (buf_append(&payload, p->in.data + head, length) < 0) {
+        give_up(p, "out of memory");
+        return false;
+    }
+    buf_consume(&p->in, head + length);
+    answered(p, name);
+    modules_found(p->router, name, &payload);
+    return true;
+}
+
+static void send_questions(struct python *p)
+{
+    ssize_t n = 1;
+
+    while (p->out.length > 0 && n > 0) {
+        n = send(p->fd, p->out.data, p->out.length, MSG_NOSIGNAL);
+        if (n > 0)
+            buf_consume(&p->out, (size_t)n);
+    }
+    watch_set(p->watch, POLLER_IN | (p->out.length > 0 ? POLLER_OUT : 0));
+}
+
+static void on_ready(void *arg, int ready)
+{
+    struct python *p = arg;
+
+    if (ready & POLLER_OUT)
+        send_questions(p);
+    if (!(ready & (POLLER_IN | POLLER_HANGUP)))
+        return;
+    if (buf_reserve(&p->in, READ_SIZE) < 0) {
+        give_up(p, "out of memory");
+        return;
+    }
+    ssize_t n = recv(p->fd, p->in.data + p->in.length, READ_SIZE, 0);
+    if (n > 0) {
+        p->in.length += (size_t)n;
+        while (p->watch != NULL && take_answer(p))
+            ;
+    } else if (n == 0 || (errno != EAGAIN && errno != EINTR)) {
+        watch_free(p->watch);
+        p->watch = NULL;
+        process_expect_end(&p->process);
+        if (process_check(&p->process))
+            on_exit_of_python(p);
+    }
+}
+
+static void on_stderr(void *arg, int ready)
+{
+    struct python *p = arg;
+
+    read_stderr(p);
+    if (ready & POLLER_HANGUP) {
+        watch_free(p->err_watch);
+        p->err_watch = NULL;
+    }
+}
+
+/* --- asking it ---------------------------------------------------------------------------------
+ */
+
+static int start(struct python *p)
+{
+    int pair[2], err[2];
+    pid_t pid;
+
+    if (fd_socketpair(pair, true) < 0)
+        return -1;
+    if (fd_pipe(err) < 0) {
+        fd_close(&pair[0]);
+        fd_close(&pair[1]);
+        return -1;
+    }
+    struct spawn s = {p->argv.words[0], p->argv.words, pair[1], pair[1], err[1], NULL, 0};
+    int rc = process_spawn(&s, &pid);
+    fd_close(&pair[1]);
+    fd_close(&err[1]);
+    p->fd = pair[0];
+    p->err_fd = err[0];
+    if (rc < 0)
+        return -1;
+    p->started = true;
+    process_watch(&p->process, &p->router->broker, pid, on_exit_of_python, p);
+    p->watch = watch_new(&p->router->broker, p->fd, POLLER_IN, on_ready, p);
+    p->err_watch = watch_new(&p->router->broker, p->err_fd, POLLER_IN, on_stderr, p);
+    return p->watch != NULL && p->err_watch != NULL ? 0 : -1;
+}
+
+static bool provide(struct module_provider *provider, struct mito_router *r, const char *name)
+{
+    struct python *p = container_of(provider, struct python, provider);
+    struct question *q;
+
+    if (p->router != r) /* another process, that was forked; or it is gone */
+        return false;
+    if (strncmp(name, "mitosis.image.", strlen("mitosis.image.")) == 0)
+        return false;
+    if (!p->started && !p->failed && !r->ending && start(p) < 0)
+        give_up(p, mito_error());
+    q = p->failed || p->watch == NULL ? NULL : malloc(sizeof *q + strlen(name) + 1);
+    if (q == NULL || buf_printf(&p->out, "%s\n", name) < 0) {
+        free(q);
+        modules_missing(r, name);
+        return true;
+    }
+    strcpy(q->name, name);
+    list_append(&p->questions, &q->link);
+    send_questions(p);
+    return true;
+}
+
+/* --- public ------------------------------------------------------------------------------------
+ */
+
+/* Lock held. */
+static int set_up(struct mito_router *r, const struct mito_python_modules *o)
+{
+    struct python *p = &python;
+
+    argv_free(&p->argv);
+    argv_add(&p->argv, o != NULL && o->python_path != NULL ? o->python_path : "python3");
+    argv_add(&p->argv, "-c");
+    argv_add(&p->argv, python_modules_text);
+    argv_add_list(&p->argv, o != NULL ? o->directories : NULL);
+    if (argv_done(&p->argv) < 0) {
+        argv_free(&p->argv);
+        return -1;
+    }
+    modules_drop();
+    list_init(&p->questions);
+    p->failed = false;
+    p->router = r;
+    p->activity.abort = abort_python;
+    list_append(&r->activities, &p->activity.link);
+    p->provider.provide = provide;
+    modules_add_provider(&p->provider);
+    return 0;
+}
+
+int mito_serve_python(struct mito_router *r, const struct mito_python_modules *options)
+{
+    int rc;
+
+    if (r == NULL)
+        return error_null("router");
+    router_lock(r);
+    if (r->config.parent_count > 0)
+        rc = error_set(MITO_E_INVALID, "Python modules are served by the master alone");
+    else if (python.router == r)
+        rc = error_set(MITO_E_INVALID, "Python modules are served already");
+    else
+        rc = set_up(r, options);
+    router_unlock(r);
+    return rc;
+}
+
+static int serve_by_default(struct mito_router *r)
+{
+    int rc = 0;
+
+    if (r == NULL)
+        return error_null("router");
+    router_lock(r);
+    if (r->config.parent_count == 0 && python.router != r)
+        rc = set_up(r, NULL);
+    router_unlock(r);
+    return rc;
+}
+
+struct mito_context *mito_python_(struct mito_router *r, const struct mito_python_options *options)
+{
+    return serve_by_default(r) < 0 ? NULL : mito_connect_(r, "python", options);
+}
+
+int mito_python_async_(struct mito_router *r, struct mito_receiver *rx, void *tag,
+                       const struct mito_python_options *options)
+{
+    return serve_by_default(r) < 0 ? -1 : mito_connect_async_(r, rx, tag, "python", options);
+}
