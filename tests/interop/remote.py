@@ -1,0 +1,58 @@
+"""Runs in Python contexts, which get it from the master."""
+import logging
+import os
+
+
+def pid():
+    return os.getpid()
+
+
+def echo(value):
+    return value
+
+
+def log(text):
+    logging.getLogger('remote').warning(text)
+
+
+def fail(text):
+    raise ValueError(text)
+
+
+def start_c(program, econtext):
+    """Starts a C program as a child of this context; its id."""
+    import mitogen.parent
+    import mitosis
+    mitogen.parent.upgrade_router(econtext)
+    return mitosis.connect(econtext.router, program=program).context_id
+
+
+start_c.mitogen_takes_econtext = True
+
+
+def import_it(name):
+    """The value of VALUE in that module."""
+    module = __import__(name, fromlist=['VALUE'])
+    return module.VALUE
+
+
+def source_of(name):
+    import inspect
+    import sys
+    return len(inspect.getsource(sys.modules[name]))
+
+
+def call_of(context_id, module, function, econtext):
+    """Calls a function there, from here; what comes back, or the text of the error."""
+    import mitogen.core
+    import mitogen.parent
+    tuple_ = (None, module, None, function, (), mitogen.core.Kwargs({}))
+    context = mitogen.core.Context(econtext.router, context_id)
+    message = mitogen.core.Message.pickled(tuple_, handle=mitogen.core.CALL_FUNCTION)
+    try:
+        return context.send_async(message).get().unpickle()
+    except mitogen.core.Error as e:
+        return u'%s: %s' % (type(e).__name__, e)
+
+
+call_of.mitogen_takes_econtext = True
