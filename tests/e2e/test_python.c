@@ -1,0 +1,378 @@
+/* Python contexts of a C master: the real Mitogen of the system's Python, started, given modules,
+ * called, and lost. tests/interop has the other way round. */
+#include "tree.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define PYTHON "/usr/bin/python3"
+
+static const char *directories[] = {NULL, NULL, NULL, NULL}; /* of modules */
+static char shipped[4096], interop[4096], made[4096];        /* what they are */
+
+/* --- functions ---------------------------------------------------------------------------------
+ */
+
+/* (context): what os.getpid() says there */
+MITO_FUNCTION_FLAGS(ask_pid, MITO_CONCURRENT)
+{
+    struct mito_context *context = NULL;
+    int64_t number = 0;
+
+    if (mito_args(call, "c", &context) < 0)
+        return -1;
+    int rc = mito_call_python(context, "os", "getpid", "", "i", &number);
+    mito_context_unref(context);
+    return rc < 0 ? -1 : mito_return(call, "i", number);
+}
+
+/* --- helpers -----------------------------------------------------------------------------------
+ */
+
+#define up(...)                                                                                    \
+    tree_up_(mito_python(tree, .python_path = PYTHON __VA_OPT__(, ) __VA_ARGS__), __LINE__)
+
+static void serve(void)
+{
+    assert_int_equal(
+        mito_serve_python(
+            tree, &(struct mito_python_modules){.python_path = PYTHON, .directories = directories}),
+        0);
+}
+
+static pid_t python_pid(struct mito_context *context)
+{
+    int64_t number = 0;
+
+    if (mito_call_python(context, "os", "getpid", "", "i", &number) < 0)
+        fail_msg("%s", mito_error());
+    return (pid_t)number;
+}
+
+static int64_t import_it(struct mito_context *context, const char *name)
+{
+    int64_t value = -1;
+
+    if (mito_call_python(context, "remote", "import_it", "s", name, "i", &value) < 0)
+        fail_msg("%s", mito_error());
+    return value;
+}
+
+static void write_file(const char *name, const char *text)
+{
+    char path[5000];
+
+    snprintf(path, sizeof path, "%s/%s", made, name);
+    FILE *f = fopen(path, "w");
+    assert_non_null(f);
+    fputs(text, f);
+    fclose(f);
+}
+
+static void write_script(const char *name, const char *text)
+{
+    char path[5000];
+
+    write_file(name, text);
+    snprintf(path, sizeof path, "%s/%s", made, name);
+    assert_int_equal(chmod(path, 0755), 0);
+}
+
+static const char *path_of(const char *name)
+{
+    static char path[5000];
+
+    snprintf(path, sizeof path, "%s/%s", made, name);
+    return path;
+}
+
+/* GET_MODULE messages that this context got, or passed on. */
+static size_t questions(void)
+{
+    return tree_count_records(0, "router", "handle 100 ");
+}
+
+/* --- tests -------------------------------------------------------------------------------------
+ */
+
+static void test_calls(void **state)
+{
+    enum { BIG = 3 * 1024 * 1024 };
+    char *big = calloc(1, BIG);
+    const void *back = NULL;
+    size_t length = 0;
+    char *text = NULL;
+
+    (void)state;
+    serve();
+    struct mito_context *p = up();
+    assert_int_not_equal(python_pid(p), getpid());
+    assert_int_equal(mito_call_python(p, "platform", "python_implementation", "", "s", &text), 0);
+    assert_string_equal(text, "CPython");
+    free(text);
+    assert_int_equal(mito_call_python(p, "remote", "echo", "y", (const void *)big, (size_t)BIG, "y",
+                                      &back, &length),
+                     0);
+    assert_int_equal(length, BIG);
+    assert_memory_equal(big, back, BIG);
+    free((void *)(uintptr_t)back);
+    free(big);
+    assert_int_equal(mito_call_python(p, "remote", "fail", "s", "oops", ""), -1);
+    assert_error(MITO_E_REMOTE, "ValueError: oops");
+    assert_non_null(strstr(mito_error(), "remote.py"));
+    assert_int_equal(mito_call_python(p, "builtins", "object", "", "v", NULL), -1);
+    assert_int_equal(mito_call_python(p, "builtins", "set", "", "v", NULL), -1);
+    assert_int_not_equal(python_pid(p), 0);
+    assert_int_equal(mito_call_python(p, "remote", "log", "s", "said in Python", ""), 0);
+    assert_non_null(tree_record(-1, NULL, "said in Python", PATIENCE));
+    assert_int_equal(mito_call_python(p, "builtins", "print", "s", "printed in Python", ""), 0);
+    assert_non_null(tree_record(-1, "stdout", "printed in Python", PATIENCE));
+}
+
+/* An import asks once for each level of packages: what a module imports comes with it. What one
+ * context below has asked for, the context between keeps for the next. */
+static void test_modules(void **state)
+{
+    struct mito_router_options options = {.log_level = MITO_IO, .log_level_set = true};
+
+    (void)state;
+    tree_reopen(&options);
+    serve();
+    struct mito_context *middle = tree_local();
+    struct mito_context *p = up(.via = middle);
+    import_it(p, "simple");
+    size_t before = questions();
+    assert_int_equal(import_it(p, "outer.inner"), 42);
+    assert_int_equal(questions() - before, 2);
+    struct mito_context *q = up(.via = middle);
+    assert_int_equal(import_it(q, "outer.inner"), 42);
+    assert_int_equal(questions() - before, 2);
+    assert_int_equal(import_it(q, "outer.leaf"), 7);
+    assert_int_equal(questions() - before, 2); /* it came with the other */
+}
+
+static void test_missing_modules(void **state)
+{
+    (void)state;
+    serve();
+    struct mito_context *p = up();
+    assert_int_equal(mito_call_python(p, "nosuch.module", "f", "", ""), -1);
+    assert_error(MITO_E_REMOTE, "nosuch");
+    assert_int_equal(mito_call_python(p, "outer.nosuch", "f", "", ""), -1);
+    assert_error(MITO_E_REMOTE, "outer.nosuch");
+    assert_int_equal(mito_call_python(p, "wrong", "f", "", ""), -1);
+    assert_error(MITO_E_REMOTE, "SyntaxError");
+    assert_int_equal(mito_call_python(p, "unreadable", "f", "", ""), -1);
+    assert_error(MITO_E_REMOTE, "unreadable");
+    assert_non_null(tree_record(0, "python", "unreadable cannot be served", PATIENCE));
+    assert_int_equal(import_it(p, "simple"), 1);
+}
+
+static void expect_no_python(const char *python_path, int code, const char *part)
+{
+    assert_null(mito_python(tree, .python_path = python_path));
+    assert_error(code, part);
+}
+
+static void test_interpreters(void **state)
+{
+    char script[5000];
+
+    (void)state;
+    serve();
+    struct mito_context *other = tree_local();
+    expect_no_python("/nowhere/python", MITO_E_NO_TOOL, "/nowhere/python");
+    expect_no_python("/bin/true", MITO_E_DIED, "exited with status 0");
+    expect_no_python("-c", MITO_E_INVALID, "python_path");
+    snprintf(script, sizeof script, "%s", path_of("old-python"));
+    expect_no_python(script, MITO_E_NO_TOOL, "too old");
+    snprintf(script, sizeof script, "%s", path_of("new-python"));
+    expect_no_python(script, MITO_E_NO_TOOL, "too new");
+    assert_int_not_equal(tree_pid_of(other), 0);
+}
+
+static void test_no_mitogen(void **state)
+{
+    char script[5000];
+
+    (void)state;
+    snprintf(script, sizeof script, "%s", path_of("bare-python"));
+    assert_int_equal(mito_serve_python(tree, &(struct mito_python_modules){.python_path = script}),
+                     0);
+    assert_int_equal(mito_serve_python(tree, NULL), -1);
+    assert_error(MITO_E_INVALID, "already");
+    expect_no_python(PYTHON, MITO_E_NO_TOOL, "master");
+    assert_non_null(tree_record(0, "python", "python3-mitogen", PATIENCE));
+    assert_int_not_equal(tree_pid_of(tree_local()), 0);
+}
+
+static void test_no_interpreter_here(void **state)
+{
+    (void)state;
+    assert_int_equal(
+        mito_serve_python(tree, &(struct mito_python_modules){.python_path = "/nowhere/python"}),
+        0);
+    expect_no_python(PYTHON, MITO_E_NO_TOOL, "master");
+    assert_non_null(tree_record(0, "python", "/nowhere/python", PATIENCE));
+}
+
+/* C, Python, C. */
+static void test_c_below_python(void **state)
+{
+    char program[4096];
+    ssize_t n = readlink("/proc/self/exe", program, sizeof program - 1);
+    int64_t id = 0, number = 0;
+
+    (void)state;
+    assert_true(n > 0);
+    program[n] = '\0';
+    serve();
+    struct mito_context *p = up();
+    if (mito_call_python(p, "remote", "start_c", "s", program, "i", &id) < 0)
+        fail_msg("%s", mito_error());
+    struct mito_context *c = mito_context_by_id(tree, (uint32_t)id);
+    pid_t pids[] = {python_pid(p), tree_pid_of(c), 0};
+    assert_int_equal(mito_call(c, &ask_pid, "c", p, "i", &number), -1); /* its parent */
+    assert_error(MITO_E_DENIED, "");
+    struct mito_context *d = tree_local(.via = c);
+    pids[2] = tree_pid_of(d);
+    /* A call to it is under way when what is between dies. */
+    MITO_AUTO_RECEIVER rx = mito_receiver_new(tree);
+    assert_int_equal(mito_call_async(d, &tree_spin, rx, NULL, ""), 0);
+    kill(pids[0], SIGKILL);
+    MITO_AUTO_MESSAGE m = tree_receive(rx);
+    assert_int_equal(mito_message_read(m, ""), -1);
+    assert_error(MITO_E_DEAD, "");
+    for (int i = 0; i < 3; i++)
+        assert_true(pid_gone(pids[i], PATIENCE));
+    mito_context_unref(c);
+}
+
+/* Who is below has no authority over those above and beside, in Python as in C. */
+static void test_authority(void **state)
+{
+    char *text = NULL;
+
+    (void)state;
+    serve();
+    struct mito_context *middle = tree_local(), *p = up(.via = middle), *q = up(.via = middle);
+    struct mito_context *targets[] = {middle, q, mito_context_self(tree)};
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(mito_call_python(p, "remote", "call_of", "iss",
+                                          (int64_t)mito_context_id(targets[i]), "main", "tree_pid",
+                                          "s", &text),
+                         0);
+        assert_non_null(strstr(text, "ChannelError"));
+        free(text);
+    }
+    mito_context_unref(targets[2]);
+    assert_int_not_equal(python_pid(q), 0);
+}
+
+static void test_unidirectional(void **state)
+{
+    struct mito_router_options options = {.unidirectional = true};
+    int64_t number = 0;
+
+    (void)state;
+    tree_reopen(&options);
+    serve();
+    struct mito_context *c = tree_local(), *p = up();
+    assert_int_equal(mito_call(c, &ask_pid, "c", p, "i", &number), -1);
+    assert_error(MITO_E_DEAD, "unidirectional");
+    assert_int_not_equal(python_pid(p), 0);
+}
+
+static void test_ends(void **state)
+{
+    (void)state;
+    serve();
+    struct mito_context *p = up(), *q = up();
+    pid_t pids[] = {python_pid(p), python_pid(q)};
+    assert_int_equal(mito_context_shutdown(p, PATIENCE), 0);
+    assert_true(pid_gone(pids[0], PATIENCE));
+    assert_int_equal(mito_call_python(q, "os", "_exit", "i", 3, ""), -1);
+    assert_error(MITO_E_DEAD, "exited with status 3");
+    assert_true(pid_gone(pids[1], PATIENCE));
+}
+
+/* Who asks for names that are none, gets nothing and harms nobody. */
+static void test_names(void **state)
+{
+    (void)state;
+    serve();
+    struct mito_context *p = up();
+    static const char *const names[] = {"../outer", "outer/inner", "outer..inner",
+                                        ".",        "1",           "\xc3\xa4.b"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        assert_int_equal(mito_call_python(p, "remote", "import_it", "s", names[i], "v", NULL), -1);
+        assert_int_equal(mito_error_code(), MITO_E_REMOTE);
+    }
+    assert_int_equal(import_it(p, "simple"), 1);
+}
+
+/* --- modules to serve --------------------------------------------------------------------------
+ */
+
+static void make_modules(void)
+{
+    snprintf(made, sizeof made, "%s/mt-python.XXXXXX",
+             getenv("TMPDIR") != NULL ? getenv("TMPDIR") : "/tmp");
+    assert_non_null(mkdtemp(made));
+    assert_int_equal(mkdir(path_of("outer"), 0755), 0);
+    write_file("simple.py", "VALUE = 1\n");
+    write_file("outer/__init__.py", "from outer import leaf\n");
+    write_file("outer/leaf.py", "VALUE = 7\n");
+    write_file("outer/inner.py", "import helper\nfrom . import leaf\nimport json\n"
+                                 "VALUE = 6 * helper.VALUE * leaf.VALUE // 7\n");
+    write_file("helper.py", "import deeper\nVALUE = deeper.VALUE\n");
+    write_file("deeper.py", "VALUE = 7\n");
+    write_file("wrong.py", "def (:\n");
+    write_file("unreadable.py", "");
+    assert_int_equal(unlink(path_of("unreadable.py")), 0);
+    assert_int_equal(symlink("/proc/self/mem", path_of("unreadable.py")),
+                     0); /* root cannot, either */
+    write_script("old-python", "#!/bin/sh\nshift\nexec " PYTHON
+                               " -c 'import sys; sys.version_info = (2, 4); t = sys.argv.pop(1); "
+                               "exec(t)' \"$@\"\n");
+    write_script("new-python",
+                 "#!/bin/sh\necho \"ModuleNotFoundError: No module named 'imp'\" >&2\nexit 1\n");
+    write_script("bare-python", "#!/bin/sh\nexec " PYTHON " -I -S \"$@\"\n");
+}
+
+static void remove_modules(void)
+{
+    char command[5000];
+
+    snprintf(command, sizeof command, "rm -rf '%s'", made);
+    if (system(command) != 0)
+        fprintf(stderr, "%s: failed\n", command);
+}
+
+int main(int argc, char **argv)
+{
+    const struct CMUnitTest tests[] = {
+        TREE_TEST(test_calls),           TREE_TEST(test_modules),
+        TREE_TEST(test_missing_modules), TREE_TEST(test_interpreters),
+        TREE_TEST(test_no_mitogen),      TREE_TEST(test_no_interpreter_here),
+        TREE_TEST(test_c_below_python),  TREE_TEST(test_authority),
+        TREE_TEST(test_unidirectional),  TREE_TEST(test_ends),
+        TREE_TEST(test_names),
+    };
+    const char *top = getenv("TOP") != NULL ? getenv("TOP") : ".";
+
+    mito_start(argc, argv);
+    snprintf(shipped, sizeof shipped, "%s/python", top);
+    snprintf(interop, sizeof interop, "%s/tests/interop", top);
+    make_modules();
+    directories[0] = made;
+    directories[1] = shipped;
+    directories[2] = interop;
+    int failed = cmocka_run_group_tests(tests, NULL, NULL);
+    remove_modules();
+    return failed;
+}
