@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/format.h"
+#include "base/text.h"
 #include "core/receiver.h"
 #include "io/fd.h"
 #include "io/process.h"
@@ -150,6 +151,30 @@ static void answered(struct python *p, const char *name)
     }
 }
 
+/* "missing NAME" */
+static bool is_missing(const char *line, char name[LINE_MAX_LENGTH])
+{
+    if (strncmp(line, "missing ", 8) != 0)
+        return false;
+    strcpy(name, line + 8);
+    return true;
+}
+
+/* "found NAME LENGTH" */
+static bool is_found(const char *line, char name[LINE_MAX_LENGTH], size_t *length)
+{
+    const char *space = strrchr(line, ' ');
+    uint32_t number;
+
+    if (strncmp(line, "found ", 6) != 0 || space < line + 6 ||
+        !text_to_u32(space + 1, strlen(space + 1), PAYLOAD_MAX, &number))
+        return false;
+    memcpy(name, line + 6, (size_t)(space - line - 6));
+    name[space - line - 6] = '\0';
+    *length = number;
+    return true;
+}
+
 /* Takes one whole answer out of what came. False: there is none yet, or it is none. */
 static bool take_answer(struct python *p)
 {
@@ -166,13 +191,13 @@ static bool take_answer(struct python *p)
     }
     memcpy(line, p->in.data, head);
     line[head++] = '\0';
-    if (sscanf(line, "missing %511s", name) == 1) {
+    if (is_missing(line, name)) {
         buf_consume(&p->in, head);
         answered(p, name);
         modules_missing(p->router, name);
         return true;
     }
-    if (sscanf(line, "found %511s %zu", name, &length) != 2 || length > PAYLOAD_MAX) {
+    if (!is_found(line, name, &length)) {
         give_up(p, "it answered with something else");
         return false;
     }
