@@ -352,8 +352,9 @@ static int times(double round_trip_ms)
     expect("chain_with_answers", time_chain_answers, SAMPLES, round_trip, round_trip + slack);
     expect("local_context_there", time_local_there, SAMPLES, round_trip, round_trip + 2 * slack);
     expect("shutdown_there", time_shutdown, SAMPLES, round_trip, round_trip + 2 * slack);
-    /* What ssh itself needs from there costs no round trip of ours. */
-    expect("ssh_from_there", time_ssh_there, SAMPLES, round_trip, 2 * round_trip + 2500);
+    /* What ssh itself needs from there costs no round trip of ours, but processor time on a busy
+     * machine. */
+    expect("ssh_from_there", time_ssh_there, SAMPLES, round_trip, 2 * round_trip + 8000);
     farther = mito_ssh(router, .hostname = "h2", .via = far, .ssh_args = ssh_args);
     if (farther == NULL)
         give_up("a context over ssh from there");
