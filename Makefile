@@ -315,8 +315,9 @@ not_in_glibc := tests/e2e/test_ssh_errors tests/e2e/test_ssh $(filter tests/e2e/
 # exec beside other threads.)
 not_in_asan  := $(addprefix tests/e2e/test_,crash kinds first_stage bad_shape become fork ssh_via \
                 ssh_death)
-not_in_tsan  := $(addprefix tests/e2e/test_,python crash kinds first_stage bad_shape become ssh_errors \
-                ssh_via ssh_death) $(filter-out %flood,$(filter tests/e2e/test_hostile%,$(E2E))) \
+not_in_tsan  := $(addprefix tests/e2e/test_,python crash kinds first_stage bad_shape become ssh \
+                ssh_errors ssh_via ssh_death netem idle misuse) \
+                $(filter tests/e2e/test_hostile%,$(E2E)) \
                 $(addprefix tests/unit/test_,pickle pickle_python value text format signature frame \
                 sha256 bundle buf map list options config prompt first_stage)
 tests_of      = $(filter-out $(not_in_$(1)),$(UNIT) $(E2E))
