@@ -60,7 +60,6 @@ two_hundred_contexts() {
     for i in {1..10}; do
         equal "$(grep -cx "h$i" out)" 20
     done
-    nothing_left
 }
 
 # m has no way to h2 but through h1.
@@ -74,7 +73,6 @@ behind_a_bastion() {
     mitosis run --via "ssh:h1?$CONFIG" -H "ssh:h2?$CONFIG/sudo:/su:root/local:" --no-prefix -- hostname
     expect 0 h2 ""
     "$HOSTS/net-exec" "$NET" m ip route del unreachable 10.77.0.12
-    nothing_left
 }
 
 # The user's own configuration: a jump host, and connections that are shared.
@@ -94,7 +92,6 @@ ssh_configuration() {
     mitosis run -H "ssh:shared?$config" --no-prefix -- hostname
     expect 0 h3 -
     "$HOSTS/net-exec" "$NET" m ssh -F "$NET/jump_config" -O exit shared 2>/dev/null || :
-    nothing_left
 }
 
 # sshd's session is killed in the middle of a command: its host fails at once, others go on.
@@ -118,11 +115,11 @@ session_killed() {
     grep -q 'h2' err
     cat err
     [ $((SECONDS - start)) -lt 30 ]
-    nothing_left
 }
 
 check two_hundred_contexts two_hundred_contexts
 check behind_a_bastion behind_a_bastion
 check ssh_configuration ssh_configuration
 check session_killed session_killed
+check nothing_left nothing_left # of any of them
 finish
