@@ -49,11 +49,15 @@ POLL     := $(filter tests/unit/test_poller% tests/unit/test_broker%,$(UNIT))
 FUZZERS  := $(patsubst %.c,%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
 # The hosts with accounts and engines are tested by themselves when they change (make test-hosts):
 # every test that uses them shows that they are as they should be.
-HOST_SCRIPTS := tests/hosts/test_box.sh tests/hosts/test_engines.sh
+HOST_SCRIPTS := $(wildcard tests/hosts/test_*.sh)
 # Those that need the compilers for other kinds of machine: a gigabyte of packages.
 TARGET_SCRIPTS := tests/targets/test_targets.sh tests/targets/test_reproducible.sh \
                   tests/cli/test_cc.sh tests/cli/test_projects.sh
-SCRIPTS  := $(filter-out $(HOST_SCRIPTS) $(TARGET_SCRIPTS),$(sort $(wildcard tests/*/test_*.sh tools/test_*.sh)))
+# Those that wait for a minute go first, so that others run meanwhile.
+SLOW_SCRIPTS := tests/e2e/test_ssh_delay.sh tests/e2e/test_ssh_cut.sh tests/cli/test_network.sh \
+                tests/e2e/test_containers.sh
+SCRIPTS  := $(SLOW_SCRIPTS) $(filter-out $(HOST_SCRIPTS) $(TARGET_SCRIPTS) $(SLOW_SCRIPTS),\
+                $(sort $(wildcard tests/*/test_*.sh tools/test_*.sh)))
 # Programs that the scripts start; they are no tests themselves.
 PROGRAMS := $(patsubst %.c,%,$(sort $(wildcard tests/programs/*.c)))
 # Tools that make hosts to test against, one file each; they may want the kernel's headers.
@@ -310,13 +314,13 @@ target-tests: target-files $(foreach k,$(ready),$(call kind_tests,$(k)))
 
 # What waits for real hosts most of the time runs in the variants that find most, not in all three;
 # what has one thread only is nothing for the thread sanitizer.
-not_in_glibc := tests/e2e/test_ssh_errors tests/e2e/test_ssh $(filter tests/e2e/test_hostile%,$(E2E))
+not_in_glibc := $(filter tests/e2e/test_hostile%,$(E2E))
 # (Crashes are what sanitizers report; clang 14's address sanitizer does not bear a fork(2) without
 # exec beside other threads.)
-not_in_asan  := $(addprefix tests/e2e/test_,crash kinds first_stage bad_shape become fork ssh_via \
-                ssh_death)
+not_in_asan  := $(addprefix tests/e2e/test_,crash kinds first_stage bad_shape become fork ssh ssh_via \
+                ssh_errors ssh_death)
 not_in_tsan  := $(addprefix tests/e2e/test_,python crash kinds first_stage bad_shape become ssh \
-                ssh_errors ssh_via ssh_death netem idle misuse) \
+                ssh_errors ssh_via ssh_death netem idle misuse fork stdio routing) \
                 $(filter tests/e2e/test_hostile%,$(E2E)) \
                 $(addprefix tests/unit/test_,pickle pickle_python value text format signature frame \
                 sha256 bundle buf map list options config prompt first_stage)
