@@ -40,8 +40,6 @@ struct image {
 
 static struct image images[KIND_COUNT][2];
 
-static int start_making(struct image *i);
-
 /* --- what is bound to the executable -----------------------------------------------------------
  */
 
@@ -258,23 +256,26 @@ static int read_own(struct buf *out)
     return 0;
 }
 
-/* As a file at its start, for gzip. */
+/* A file with that content, at its start, for gzip. */
+static int open_content(const void *data, size_t size)
+{
+    AUTO_FD fd = fd_memory("mitosis");
+
+    if (fd < 0 || fd_write_all(fd, data, size) < 0 || lseek(fd, 0, SEEK_SET) < 0 ||
+        fd_move_up(&fd, 3) < 0)
+        return error_errno("a file in memory for gzip");
+    int whole = fd;
+    fd = -1;
+    return whole;
+}
+
 static int open_own(void)
 {
     AUTO_BUF data = {0};
-    int fd = -1;
 
     if (bound()->count == 0 || child_image_is_set)
         return reopen_own();
-    if (read_own(&data) < 0)
-        return -1;
-    fd = fd_memory("mitosis");
-    if (fd < 0 || fd_write_all(fd, data.data, data.length) < 0 || lseek(fd, 0, SEEK_SET) < 0 ||
-        fd_move_up(&fd, 3) < 0) {
-        fd_close(&fd);
-        return error_errno("copying our own executable");
-    }
-    return fd;
+    return read_own(&data) < 0 ? -1 : open_content(data.data, data.length);
 }
 
 static void on_gzip(void *arg, bool fine)
@@ -292,12 +293,11 @@ static void on_gzip(void *arg, bool fine)
 static void unpack(void *arg, const uint8_t *data, size_t size, const char *why)
 {
     struct image *i = arg;
-    AUTO_FD fd = size > 0 ? fd_memory("mitosis") : -1;
+    AUTO_FD fd = size > 0 ? open_content(data, size) : -1;
 
     if (size == 0)
         not_made(i, why);
-    else if (fd < 0 || fd_write_all(fd, data, size) < 0 || lseek(fd, 0, SEEK_SET) < 0 ||
-             fd_move_up(&fd, 3) < 0 || gzip_start(&i->gzip, i->router, false, fd, on_gzip, i) < 0)
+    else if (fd < 0 || gzip_start(&i->gzip, i->router, false, fd, on_gzip, i) < 0)
         not_made(i, mito_error());
     image_release(i->router, &i->packed);
 }

@@ -54,6 +54,16 @@ check() {
     rm -rf "${WORK:?}/$name" "$WORK/$name.log"
 }
 
+# refused ERROR ARG...: the error is all there is.
+refused() {
+    local error=$1
+    shift
+    mitosis "$@"
+    equal "$status" 2
+    equal "$(cat err)" "mitosis: $error"
+    equal "$(cat out)" ""
+}
+
 finish() {
     exit $FAILED
 }

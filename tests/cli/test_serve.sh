@@ -138,14 +138,6 @@ server_dies() {
     rm socket
 }
 
-refused() {
-    local error=$1
-    shift
-    mitosis "$@"
-    equal "$status" 2
-    equal "$(cat err)" "mitosis: $error"
-}
-
 usage() {
     refused "no path to listen on" serve
     refused "more than one path" serve a b

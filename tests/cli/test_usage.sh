@@ -4,16 +4,6 @@
 # shellcheck disable=SC2016,SC2086,SC2154 # scripts for other shells; lists; $status
 . "$(dirname "$0")/lib.sh"
 
-# refused ERROR ARG...: the error is all there is.
-refused() {
-    local error=$1
-    shift
-    mitosis "$@"
-    equal "$status" 2
-    equal "$(cat err)" "mitosis: $error"
-    equal "$(cat out)" ""
-}
-
 subcommands() {
     refused "no subcommand; see mitosis --help"
     refused "no subcommand; see mitosis --help" ""
