@@ -411,7 +411,10 @@ struct mito_router_options {
 struct mito_router *mito_router_new(const struct mito_router_options *options);
 
 /* Shuts every context below down, gracefully and within at most 5 s, then by force; every child is
- * gone, every record delivered, the broker's thread ended when this returns. NULL is allowed. */
+ * gone, every record delivered, the broker's thread ended when this returns. Other threads that
+ * wait in a call, a connection method or mito_context_shutdown() are told, and have left it by
+ * then: what they wait for fails with MITO_E_DEAD. They may use nothing of the router from then on.
+ * NULL is allowed. */
 void mito_router_free(struct mito_router *router);
 
 /* ------------------------------------------------------------------------------------------- */

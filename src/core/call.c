@@ -94,6 +94,7 @@ int call_send(struct mito_context *context, struct buf *payload, struct mito_rec
 int call_send_to(struct mito_context *context, uint32_t handle, struct buf *payload,
                  struct mito_receiver *rx, void *tag, const struct mito_function *function)
 {
+    ROUTER_IN_USE(context->router);
     struct pending *p = NULL;
     int rc = -1;
 
@@ -144,7 +145,9 @@ static struct mito_message *send_and_wait(struct mito_context *context, uint32_t
 int call_wait_for(struct mito_context *context, uint32_t handle, struct buf *payload, int timeout,
                   const struct mito_function *function, struct arguments *args)
 {
+    ROUTER_IN_USE(context->router);
     const char *result = va_arg(args->ap, const char *); /* NULL: whatever it is, nobody wants it */
+
     if (result != NULL && signature_check(result, NULL) < 0)
         return -1;
     if (context->id == context->router->config.id)

@@ -1,6 +1,7 @@
 /* The router of the program that the user started, and the public face of routers. */
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/clock.h"
 #include "base/text.h"
@@ -128,6 +129,18 @@ static void finish(struct mito_router *r)
     list_each(e, &r->at_end, link) e->done(e);
 }
 
+/* Those who waited were told; they have to find their way out. */
+static void await_visitors(struct mito_router *r)
+{
+    const struct timespec moment = {.tv_nsec = 1000000};
+
+    router_lock(r);
+    router_fail_handles(r, "its router was freed", true);
+    router_unlock(r);
+    while (__atomic_load_n(&r->visitors, __ATOMIC_ACQUIRE) > 0)
+        nanosleep(&moment, NULL);
+}
+
 void mito_router_free(struct mito_router *r)
 {
     if (r == NULL || r->log == NULL) /* that of a child ends with its process */
@@ -140,6 +153,7 @@ void mito_router_free(struct mito_router *r)
     bool clean = list_empty(&r->activities);
     router_unlock(r);
     finish(r);
+    await_visitors(r);
     log_stop(r);
     if (clean) /* else a process of ours cannot die; what watches it must stay */
         router_destroy(r);

@@ -200,6 +200,7 @@ struct mito_router {
     void *on_ended_arg;
     pthread_cond_t ended; /* master: mito_router_free waits for it */
     bool has_ended;
+    unsigned visitors; /* threads that ROUTER_IN_USE counts; atomic */
 };
 
 /* Makes a router with a running broker. No lock (there is none yet). */
@@ -214,6 +215,21 @@ int router_config_fill(struct router_config *config, const struct mito_router_op
 void router_after_fork(struct mito_router *old);
 /* Frees it; everything below is gone, no lock held. */
 void router_destroy(struct mito_router *r);
+/* For a function that waits without the user's keeping an object of the router for it: what it does
+ * until it returns, awake again, happens before the router is freed. Declared first in its scope.
+ */
+static inline struct mito_router *router_enter(struct mito_router *r)
+{
+    __atomic_add_fetch(&r->visitors, 1, __ATOMIC_RELAXED);
+    return r;
+}
+static inline void router_leavep(struct mito_router **r)
+{
+    __atomic_sub_fetch(&(*r)->visitors, 1, __ATOMIC_RELEASE); /* and no look at it after that */
+}
+#define ROUTER_IN_USE(r)                                                                           \
+    __attribute__((cleanup(router_leavep), unused)) struct mito_router *router_in_use =            \
+        router_enter(r)
 static inline void router_lock(struct mito_router *r)
 {
     broker_lock(&r->broker);

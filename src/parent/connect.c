@@ -144,6 +144,9 @@ static int connect_async(struct mito_router *r, const struct method *m, const vo
 static struct mito_context *connect_wait(struct mito_router *r, const struct method *m,
                                          const void *options)
 {
+    if (r == NULL) /* mito_router_new() failed; its error stays the one to show */
+        return NULL;
+    ROUTER_IN_USE(r);
     struct mito_context *context = NULL;
     MITO_AUTO_RECEIVER rx = mito_receiver_new(r);
 

@@ -74,13 +74,14 @@ static void on_gone(void *arg)
 
 int mito_context_shutdown(struct mito_context *context, int timeout)
 {
-    struct mito_router *r = context != NULL ? context->router : NULL;
     struct gone_wait w = {.watch = {.on_gone = on_gone, .arg = &w}};
     int force_after = timeout < 0 ? 2000 : timeout / KILL_SHARE;
     int rc = 0;
 
     if (context == NULL)
         return error_null("context");
+    struct mito_router *r = context->router;
+    ROUTER_IN_USE(r);
     receiver_init(&w.rx, r);
     list_init(&w.watch.link);
     router_lock(r);

@@ -1,6 +1,7 @@
 /* Functions that run beside others, and a busy context that still does its part. */
 #include "tree.h"
 
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -236,6 +237,41 @@ static void test_shutdown_with_a_full_pool(void **state)
         mito_sender_free(words[i]);
 }
 
+MITO_FUNCTION(never)
+{
+    (void)call;
+    while (pause() < 0)
+        ;
+    return 0;
+}
+
+static void *wait_for_never(void *context)
+{
+    return (void *)(intptr_t)(mito_call(context, &never, "", "") < 0 ? mito_error_code() : 0);
+}
+
+/* Threads that wait when the router is freed are told, and look at nothing that is freed on their
+ * way out: with many of them, some are late. */
+static void test_freed_while_others_wait(void **state)
+{
+    (void)state;
+    enum { ROUNDS = 5, WAITING = 24 };
+    pthread_t threads[WAITING];
+    void *code;
+
+    for (int round = 0; round < ROUNDS; round++) {
+        struct mito_context *child = tree_local();
+        for (int i = 0; i < WAITING; i++)
+            assert_int_equal(pthread_create(&threads[i], NULL, wait_for_never, child), 0);
+        tree_pid_of(tree_local(.via = child)); /* meanwhile they have asked */
+        tree_reopen(NULL);
+        for (int i = 0; i < WAITING; i++) {
+            assert_int_equal(pthread_join(threads[i], &code), 0);
+            assert_int_equal((intptr_t)code, MITO_E_DEAD);
+        }
+    }
+}
+
 int main(int argc, char **argv)
 {
     mito_start(argc, argv);
@@ -243,7 +279,7 @@ int main(int argc, char **argv)
         TREE_TEST(test_beside_a_busy_main_thread), TREE_TEST(test_beside_a_spinning_main_thread),
         TREE_TEST(test_at_most_so_many_threads),   TREE_TEST(test_others_run_one_at_a_time),
         TREE_TEST(test_busy_contexts_still_route), TREE_TEST(test_pool_threads_use_the_router),
-        TREE_TEST(test_shutdown_with_a_full_pool),
+        TREE_TEST(test_shutdown_with_a_full_pool), TREE_TEST(test_freed_while_others_wait),
     };
     return cmocka_run_group_tests_name("concurrent", tests, NULL, NULL);
 }
