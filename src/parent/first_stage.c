@@ -10,8 +10,8 @@
  *
  * The image is written through a descriptor (9) to a file that is already removed, and started
  * through another (8): it has a name for a moment only, before a word is said, and nothing is left
- * when anything dies. The descriptor 9 is kept from head, which may live a moment longer than the
- * pipe: nobody may have the file open for writing when it is started. Without /proc the file keeps
+ * when anything dies. The descriptor 9 is kept from what is on the left of the pipe, which may live
+ * a moment longer: nobody may have the file open for writing when it is started. Without /proc the file keeps
  * its name, and the image removes it (third argument); a lost connection must not end the shell
  * before it has done so, hence the trap (not ignored: the image would inherit that).
  *
@@ -37,7 +37,7 @@ static const char rest[] =
     "[ \"$k\" = raw ] || command -v gzip >/dev/null 2>&1 || "
     "{ get $n >/dev/null; say RAW; read -r k n; }; "
     "z=cat; [ \"$k\" = raw ] || z=\"gzip -dc\"; "
-    "get $n 9>&- | { $z >&9 || { cat >/dev/null; false; }; } && "
+    "{ exec 9>&-; get $n; } | { $z >&9 || { cat >/dev/null; false; }; } && "
     "exec 9>&- && exec \"$p\" " CHILD_ARGUMENT " ";
 
 static const char end[] =
