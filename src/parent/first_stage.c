@@ -11,9 +11,12 @@
  * The image is written through a descriptor (9) to a file that is already removed, and started
  * through another (8): it has a name for a moment only, before a word is said, and nothing is left
  * when anything dies. The descriptor 9 is kept from what is on the left of the pipe, which may live
- * a moment longer: nobody may have the file open for writing when it is started. Without /proc the file keeps
- * its name, and the image removes it (third argument); a lost connection must not end the shell
- * before it has done so, hence the trap (not ignored: the image would inherit that).
+ * a moment longer: nobody may have the file open for writing when it is started. Without /proc the
+ * file keeps its name, and the image removes it (third argument); a lost connection must not end
+ * the shell before it has done so, hence the trap (not ignored: the image would inherit that).
+ *
+ * Who cannot start the image after all ends, as shells do; but mksh only leaves the function, no
+ * longer able to wait for children: hence the exit after it.
  *
  * A place that takes the file but not all of it is left for the next one, and the image asked for
  * again: what is left of it is read to its end first. Last comes a file in memory
@@ -43,13 +46,13 @@ static const char rest[] =
 static const char end[] =
     " ${m:+\"$m\"}; "
     "e=full; { echo >&9; } 2>/dev/null && e=damaged; t=\"$t $d($e)\"; }; "
-    "m=; case $1 in ?) d=memory; f=/proc/self/fd/$1; c=\"exec $1>&-\"; w=$2; t=$3; take;; "
+    "m=; case $1 in ?) d=memory; f=/proc/self/fd/$1; c=\"exec $1>&-\"; w=$2; t=$3; take || exit;; "
     "*) c=; w=\"000 $u\"; t=; "
     "for d in \"$XDG_RUNTIME_DIR\" /dev/shm /run /tmp /var/tmp \"$HOME\" .; do "
     "[ -d \"$d\" ] || continue; m=$d/.mitosis-$$; f=$m/image; "
     "if (umask 077; mkdir \"$m\") 2>/dev/null; then "
     "if (: >\"$f\" && chmod 700 \"$f\" && { \"$f\" || [ $? = 127 ]; }) >/dev/null 2>&1 </dev/null; "
-    "then take; else t=\"$t $d(cannot execute)\"; fi; rm -rf \"$m\"; "
+    "then take || exit; else t=\"$t $d(cannot execute)\"; fi; rm -rf \"$m\"; "
     "else t=\"$t $d(cannot write)\"; fi; m=; done; "
     "case $u in x86*|amd*) n=319;; i?86) n=356;; arm*) n=385;; *) n=279;; esac; "
     "for i in \"perl -e\" \"python3 -c\" \"python -c\"; do "

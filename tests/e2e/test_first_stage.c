@@ -76,6 +76,22 @@ static void written_by_one(void **state)
     works(.shell = shell->login, .setup = setup_for(shell, "lonely", programs));
 }
 
+/* An image that is there and cannot be started, because somebody has it open for writing: an error
+ * at once, in which the shell says so. (That of busybox has a head of its own.) */
+static void busy(void **state)
+{
+    const struct shell *shell = *state;
+    const char *head =
+        script("busy-head", "/bin/sleep 1 9>>/proc/$PPID/fd/8 >/dev/null 2>&1 </dev/null &\n"
+                            "exec /usr/bin/head \"$@\"\n");
+    char programs[300];
+
+    snprintf(programs, sizeof programs, "gzip head=%s", head);
+    if (strcmp(shell->name, "busybox") != 0)
+        fails(MITO_E_DIED, "ext file busy", .shell = shell->login,
+              .setup = setup_for(shell, "busy", programs));
+}
+
 /* set -C: shells refuse to write to a file that is there. */
 static void with_noclobber(void **state)
 {
@@ -465,6 +481,9 @@ int main(int argc, char **argv)
         IN_ALL_SHELLS(without_gzip),
         IN_ALL_SHELLS(without_head_c),
         IN_ALL_SHELLS(written_by_one),
+        IN_SHELL(busy, 0, "dash"),
+        IN_SHELL(busy, 4, "ksh93"),
+        IN_SHELL(busy, 5, "mksh"),
         IN_ALL_SHELLS(with_noclobber),
 #if !UNDER_ASAN && !UNDER_TSAN
         IN_ALL_SHELLS(without_proc),
