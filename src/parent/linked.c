@@ -8,7 +8,7 @@
 #include "parent/connection_state.h"
 
 enum {
-    STATUS_GRACE = 100,   /* ms from the end of the stream until its process has ended */
+    STATUS_GRACE = 300,   /* ms from the end of the stream until its process has ended */
     PROCESS_GRACE = 5000, /* then it is killed */
     ENDED_GRACE = 500,    /* from the end of its process until its stream breaks */
     DETACH_GRACE = 100,   /* from the answer to DETACHING until the stream is broken */
@@ -58,6 +58,7 @@ static void lost(void *arg)
     bool let_go = is_let_go(c);
     struct error e;
 
+    process_check(&c->process); /* on a busy machine we may be as late as it is */
     find_reason(c, &e);
     timer_cancel(&c->timeout);
     c->neighbour = NULL;
