@@ -175,7 +175,7 @@ void mito_start(int argc, char **argv)
 /* Where there is no memfd_create(2): a file without a name. Its writer is closed when it is
  * written, as nobody may have a file open for writing that is to be started. It cannot be sealed.
  */
-static int set_image_in_file(const void *image, size_t size)
+static int image_in_file(const void *image, size_t size)
 {
     static const char *const dirs[] = {"/dev/shm", "/run", "/tmp", "/var/tmp"};
     char path[64];
@@ -187,37 +187,41 @@ static int set_image_in_file(const void *image, size_t size)
             continue;
         AUTO_FD fd = open(path, O_RDONLY | O_CLOEXEC);
         unlink(path);
-        if (fd < 0 || fd_move_away(&fd) < 0 || fchmod(writer, 0500) < 0 ||
-            fd_write_all(writer, image, size) < 0)
+        if (fd < 0 || fchmod(writer, 0500) < 0 || fd_write_all(writer, image, size) < 0)
             continue;
-        fd_close(&child_image_fd);
-        child_image_fd = fd;
-        fd = -1;
-        return 0;
+        return fd_take(&fd);
     }
     return error_errno("no file for the image: neither memfd_create(2) nor one in /dev/shm, /run, "
                        "/tmp, /var/tmp");
 }
 
-int mito_set_image(const void *image, size_t size)
+static int image_in_memory(const void *image, size_t size)
 {
-    if (image == NULL)
-        return error_null("image");
     AUTO_FD fd = memfd_create("mitosis", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+
     if (fd < 0)
-        return set_image_in_file(image, size);
-    if (fd_move_away(&fd) < 0)
-        return error_errno("memfd_create");
+        return image_in_file(image, size);
     if (fd_write_all(fd, image, size) < 0)
         return error_errno("writing the image");
     /* A process in a container that a copy entered (setns) may come to have it open: it must not be
      * able to change what we start next. */
     if (fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0)
         return error_errno("sealing the image");
+    return fd_take(&fd);
+}
+
+int mito_set_image(const void *image, size_t size)
+{
+    if (image == NULL)
+        return error_null("image");
+    AUTO_FD fd = image_in_memory(image, size);
+    if (fd < 0)
+        return -1;
+    if (fd_move_away(&fd) < 0)
+        return error_errno("fcntl(F_DUPFD_CLOEXEC)");
     fd_close(&child_image_fd);
-    child_image_fd = fd;
+    child_image_fd = fd_take(&fd);
     child_image_is_set = true;
-    fd = -1;
     return 0;
 }
 

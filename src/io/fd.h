@@ -13,6 +13,14 @@ static inline void fd_closep(int *fd)
     fd_close(fd);
 }
 #define AUTO_FD __attribute__((cleanup(fd_closep))) int
+/* What was in it, which is the caller's from now on. */
+static inline int fd_take(int *fd)
+{
+    int taken = *fd;
+
+    *fd = -1;
+    return taken;
+}
 
 /* A connected pair of stream sockets; `nonblocking` is for the first only. The numbers are above 2
  * also when the program runs with its standard descriptors closed. */

@@ -264,9 +264,7 @@ static int open_content(const void *data, size_t size)
     if (fd < 0 || fd_write_all(fd, data, size) < 0 || lseek(fd, 0, SEEK_SET) < 0 ||
         fd_move_up(&fd, 3) < 0)
         return error_errno("a file in memory for gzip");
-    int whole = fd;
-    fd = -1;
-    return whole;
+    return fd_take(&fd);
 }
 
 static int open_own(void)

@@ -143,8 +143,7 @@ static void welcome(void *arg, uint32_t id)
         turn_away(g, "it is gone already");
         return;
     }
-    int fd = g->fd;
-    g->fd = -1;
+    int fd = fd_take(&g->fd);
     g->neighbour = neighbour_new(r, id, false, fd, fd, &guest_ops, g);
     if (g->neighbour == NULL) {
         turn_away(g, mito_error());

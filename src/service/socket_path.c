@@ -111,9 +111,7 @@ static int make(const char *name)
         unlink(name);
         return -1;
     }
-    int result = fd;
-    fd = -1;
-    return result;
+    return fd_take(&fd);
 }
 
 int socket_path_listen(struct socket_path *p, const char *path)
@@ -139,9 +137,7 @@ int socket_path_listen(struct socket_path *p, const char *path)
     }
     p->dev = st.st_dev;
     p->ino = st.st_ino;
-    int result = fd;
-    fd = -1;
-    return result;
+    return fd_take(&fd);
 }
 
 void socket_path_remove(const struct socket_path *p)
@@ -177,7 +173,5 @@ int socket_path_connect(const char *path, int timeout)
         return -1;
     if (connect(fd, (struct sockaddr *)&address, sizeof address) < 0)
         return connect_failed(path);
-    int result = fd;
-    fd = -1;
-    return result;
+    return fd_take(&fd);
 }
