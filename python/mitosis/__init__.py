@@ -10,6 +10,7 @@
 A C context is a context like any other: calls, errors (mitogen.core.CallError, see error_of()),
 disconnects, logs and further contexts below it work as they do with Python.
 """
+import logging
 import os
 import tempfile
 import types
@@ -81,7 +82,7 @@ def _encode(text):
 
 
 def _log_level():
-    level = mitogen.parent.get_log_level()
+    level = logging.getLogger('mitogen').getEffectiveLevel()
     for theirs, ours in LEVELS:
         if level >= theirs:
             return ours
