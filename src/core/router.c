@@ -296,6 +296,7 @@ static void forward(struct mito_router *r, struct neighbour *from, struct messag
     }
     remember_destination(from, m->frame.dst_id);
     if (!may_talk(r, from, to, &m->frame)) {
+        refuse(from, &m->frame, "unidirectional mode");
         undeliverable(r, m, "unidirectional mode: only parents and children may talk");
         return;
     }

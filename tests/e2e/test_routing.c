@@ -331,6 +331,8 @@ static void test_unidirectional_tree(void **state)
     assert_may_talk(below_a, a);
     assert_int_equal(mito_call(below_a, &post, "ri", rx, 5, ""), 0);
     mito_message_free(tree_receive(rx)); /* the master hears everyone */
+    assert_non_null(tree_record(0, "router", "unidirectional mode", PATIENCE));
+    assert_non_null(tree_record(mito_context_id(a), "router", "unidirectional mode", PATIENCE));
 }
 
 static void test_unidirectional_subtree(void **state)
