@@ -7,7 +7,7 @@
 #include "core/context.h"
 #include "wire/pickle.h"
 
-enum { NAME_MAX_LENGTH = 255 };
+enum { NAME_MAX_LENGTH = 255, RESOURCE_MAX = 4096 };
 
 struct module {
     struct list link; /* kept: the last used one at the end; or asked for */
@@ -23,7 +23,7 @@ struct module {
 static struct {
     struct list providers, kept, asked;
     size_t bytes, count; /* of those that are kept */
-    struct handle get, load, forward;
+    struct handle get, load, forward, resource;
 } registry = {.providers = {&registry.providers, &registry.providers},
               .kept = {&registry.kept, &registry.kept},
               .asked = {&registry.asked, &registry.asked}};
@@ -384,11 +384,26 @@ static void on_forward(struct handle *h, struct neighbour *from, struct message 
     struct neighbour *next = kept != NULL ? map_get(&r->routes, id) : NULL;
     if (next != NULL && !next->is_parent) {
         struct frame f = {.dst_id = next->id, .handle = HANDLE_FORWARD_MODULE};
-        send_module(r, next->id, kept);
+        if (!note_sent(r, kept, next->id))
+            send_module(r, next->id, kept);
         if (next->id != id)
             router_send(r, &f, m->data, m->frame.length, false);
     }
     free(name);
+    message_free(m);
+}
+
+/* The files of a package are not served: the answer is the question and None, or the one who asks
+ * would wait for ever. */
+static void on_resource(struct handle *h, struct neighbour *from, struct message *m)
+{
+    struct frame f = {.dst_id = from->id, .handle = HANDLE_LOAD_RESOURCE};
+    AUTO_BUF answer = {0};
+
+    if (!message_is_dead(m) && m->frame.length <= RESOURCE_MAX &&
+        buf_append(&answer, m->data, m->frame.length) == 0 && pickle_begin(&answer) == 0 &&
+        pickle_none(&answer) == 0 && pickle_end(&answer) == 0)
+        router_send(h->arg, &f, answer.data, answer.length, false);
     message_free(m);
 }
 
@@ -418,12 +433,13 @@ int modules_start(struct mito_router *r)
     list_each(m, &registry.kept, link) m->sent_count = 0;
     if (handle_add(r, &registry.get, HANDLE_GET_MODULE, POLICY_CHILD, NULL, on_get, r) < 0)
         return -1;
-    if (r->config.parent_count == 0)
-        return 0;
-    if (handle_add(r, &registry.load, HANDLE_LOAD_MODULE, POLICY_PARENT_AUTHORITY, NULL, on_load,
-                   r) < 0 ||
-        handle_add(r, &registry.forward, HANDLE_FORWARD_MODULE, POLICY_PARENT_AUTHORITY, NULL,
-                   on_forward, r) < 0) {
+    if (handle_add(r, &registry.resource, HANDLE_GET_RESOURCE, POLICY_CHILD, NULL, on_resource, r) <
+            0 ||
+        (r->config.parent_count > 0 &&
+         (handle_add(r, &registry.load, HANDLE_LOAD_MODULE, POLICY_PARENT_AUTHORITY, NULL, on_load,
+                     r) < 0 ||
+          handle_add(r, &registry.forward, HANDLE_FORWARD_MODULE, POLICY_PARENT_AUTHORITY, NULL,
+                     on_forward, r) < 0))) {
         handle_remove(r, &registry.get);
         return -1;
     }

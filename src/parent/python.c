@@ -72,6 +72,8 @@ static int program(const void *opaque, const struct child_config *config,
 static const struct saying sayings[] = {
     {"is too old for Mitogen", MITO_E_NO_TOOL,
      "the Python there is too old for this Mitogen; give the path of another one (python_path)"},
+    {"SyntaxError: ", MITO_E_NO_TOOL,
+     "the Python there is too old for this Mitogen; give the path of another one (python_path)"},
     {"No module named 'imp'", MITO_E_NO_TOOL,
      "the Python there is too new for the Mitogen of the master; give the path of another one "
      "(python_path), or a newer Mitogen to the master"},

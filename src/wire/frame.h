@@ -21,6 +21,8 @@ enum {
     HANDLE_DETACHING = 109,
     HANDLE_CALL_SERVICE = 110,
     HANDLE_STUB_CALL_SERVICE = 111,
+    HANDLE_GET_RESOURCE = 112, /* of newer versions of Mitogen */
+    HANDLE_LOAD_RESOURCE = 113,
     HANDLE_LAST_WORDS = 200, /* ours alone; who does not know it drops it */
     HANDLE_DEAD = 999,       /* as reply_to: this message says that the channel is closed */
     HANDLE_DYNAMIC = 1000,

@@ -157,6 +157,8 @@ static void test_modules(void **state)
 
 static void test_missing_modules(void **state)
 {
+    bool found = true;
+
     (void)state;
     serve();
     struct mito_context *p = up();
@@ -169,6 +171,13 @@ static void test_missing_modules(void **state)
     assert_int_equal(mito_call_python(p, "unreadable", "f", "", ""), -1);
     assert_error(MITO_E_REMOTE, "unreadable");
     assert_non_null(tree_record(0, "python", "unreadable cannot be served", PATIENCE));
+    assert_int_equal(mito_call_python(p, "folder", "f", "", ""), -1);
+    assert_error(MITO_E_REMOTE, "folder");
+    /* Files of packages are not served; who asks is told that there is none. */
+    if (mito_call_python_timeout(p, PATIENCE, "remote", "resource", "ss", "outer", "none.txt", "b",
+                                 &found) < 0)
+        fail_msg("%s", mito_error());
+    assert_false(found);
     assert_int_equal(import_it(p, "simple"), 1);
 }
 
@@ -180,19 +189,46 @@ static void expect_no_python(const char *python_path, int code, const char *part
 
 static void test_interpreters(void **state)
 {
-    char script[5000];
-
     (void)state;
     serve();
     struct mito_context *other = tree_local();
     expect_no_python("/nowhere/python", MITO_E_NO_TOOL, "/nowhere/python");
     expect_no_python("/bin/true", MITO_E_DIED, "exited with status 0");
     expect_no_python("-c", MITO_E_INVALID, "python_path");
-    snprintf(script, sizeof script, "%s", path_of("old-python"));
-    expect_no_python(script, MITO_E_NO_TOOL, "too old");
-    snprintf(script, sizeof script, "%s", path_of("new-python"));
-    expect_no_python(script, MITO_E_NO_TOOL, "too new");
+    expect_no_python(path_of("old-python"), MITO_E_NO_TOOL, "too old");
+    expect_no_python(path_of("new-python"), MITO_E_NO_TOOL, "too new");
+    expect_no_python(path_of("syntax-python"), MITO_E_NO_TOOL, "too old");
+    assert_null(mito_python(tree, .via = other, .python_path = "/nowhere/python"));
+    assert_error(MITO_E_NO_TOOL, "/nowhere/python");
+    assert_null(mito_python(tree, .via = other, .python_path = "/bin/true"));
+    assert_error(MITO_E_DIED, "exited with status 0");
     assert_int_not_equal(tree_pid_of(other), 0);
+}
+
+/* What stands in for an interpreter and says something else, before it is up and after. */
+static void test_nonsense(void **state)
+{
+    (void)state;
+    serve();
+    struct mito_context *other = tree_local();
+    expect_no_python(path_of("chatter"), MITO_E_GARBAGE, "nonsense");
+    assert_null(mito_python(tree, .python_path = path_of("silent"), .connect_timeout = 300));
+    assert_error(MITO_E_TIMEOUT, "300 ms");
+    static const struct {
+        const char *script, *part;
+    } rows[] = {
+        {"later-python", "not a Mitosis stream: starts with \"ML"},
+        {"half-a-frame", "python."},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct mito_context *odd = mito_python(tree, .python_path = path_of(rows[i].script));
+        assert_non_null(odd);
+        assert_int_equal(mito_call_python(odd, "os", "getpid", "", "v", NULL), -1);
+        assert_error(MITO_E_DEAD, rows[i].part);
+        assert_int_equal(mito_call_python(odd, "os", "getpid", "", "v", NULL), -1);
+        assert_error(MITO_E_DEAD, rows[i].part);
+        assert_int_not_equal(tree_pid_of(other), 0);
+    }
 }
 
 static void test_no_mitogen(void **state)
@@ -238,6 +274,13 @@ static void test_c_below_python(void **state)
     pid_t pids[] = {python_pid(p), tree_pid_of(c), 0};
     assert_int_equal(mito_call(c, &ask_pid, "c", p, "i", &number), -1); /* its parent */
     assert_error(MITO_E_DENIED, "");
+    /* It asks us for ids, as it does a Python master: nobody else is given those. */
+    int64_t first = 0, second = 0;
+    assert_int_equal(mito_call_python(p, "remote", "allocate", "", "i", &first), 0);
+    assert_int_equal(mito_call_python(p, "remote", "allocate", "", "i", &second), 0);
+    assert_true(first == id + 1 && second == id + 2);
+    MITO_AUTO_CONTEXT beside = tree_local();
+    assert_false(mito_context_id(beside) >= id && mito_context_id(beside) < id + 1000);
     struct mito_context *d = tree_local(.via = c);
     pids[2] = tree_pid_of(d);
     /* A call to it is under way when what is between dies. */
@@ -341,6 +384,15 @@ static void make_modules(void)
                                "exec(t)' \"$@\"\n");
     write_script("new-python",
                  "#!/bin/sh\necho \"ModuleNotFoundError: No module named 'imp'\" >&2\nexit 1\n");
+    assert_int_equal(mkdir(path_of("folder.py"), 0755), 0);
+    write_script("syntax-python",
+                 "#!/bin/sh\nprintf '  File \"<stdin>\", line 7\\n    with a:\\n' >&2\n"
+                 "echo 'SyntaxError: invalid syntax' >&2\nexit 1\n");
+    write_script("chatter", "#!/bin/sh\nwhile echo nonsense; do :; done\n");
+    write_script("silent", "#!/bin/sh\nexec sleep 1000\n");
+    write_script("later-python", "#!/bin/sh\nprintf 'MITO002\\nML'\nhead -c 24 /dev/zero\n"
+                                 "exec cat >/dev/null\n");
+    write_script("half-a-frame", "#!/bin/sh\nprintf 'MITO002\\nMI'\nhead -c 10 /dev/zero\n");
     write_script("bare-python", "#!/bin/sh\nexec " PYTHON " -I -S \"$@\"\n");
 }
 
@@ -356,11 +408,17 @@ static void remove_modules(void)
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
-        TREE_TEST(test_calls),           TREE_TEST(test_modules),
-        TREE_TEST(test_missing_modules), TREE_TEST(test_interpreters),
-        TREE_TEST(test_no_mitogen),      TREE_TEST(test_no_interpreter_here),
-        TREE_TEST(test_c_below_python),  TREE_TEST(test_authority),
-        TREE_TEST(test_unidirectional),  TREE_TEST(test_ends),
+        TREE_TEST(test_calls),
+        TREE_TEST(test_modules),
+        TREE_TEST(test_missing_modules),
+        TREE_TEST(test_interpreters),
+        TREE_TEST(test_nonsense),
+        TREE_TEST(test_no_mitogen),
+        TREE_TEST(test_no_interpreter_here),
+        TREE_TEST(test_c_below_python),
+        TREE_TEST(test_authority),
+        TREE_TEST(test_unidirectional),
+        TREE_TEST(test_ends),
         TREE_TEST(test_names),
     };
     const char *top = getenv("TOP") != NULL ? getenv("TOP") : ".";

@@ -56,3 +56,35 @@ def call_of(context_id, module, function, econtext):
 
 
 call_of.mitogen_takes_econtext = True
+
+
+def holds(name, econtext):
+    """Has the source of that module come here?"""
+    return name in econtext.importer._cache
+
+
+holds.mitogen_takes_econtext = True
+
+
+def allocate(econtext):
+    """The next id that this context would give to a child."""
+    import mitogen.parent
+    mitogen.parent.upgrade_router(econtext)
+    return econtext.router.allocate_id()
+
+
+allocate.mitogen_takes_econtext = True
+
+
+def resource(package, name, econtext):
+    """Asks for a file of a package, as newer versions of Mitogen do; is there one?"""
+    import mitogen.core
+    if hasattr(mitogen.core, 'GET_RESOURCE'):
+        return econtext.importer.get_resource_reader(package).is_resource(name)
+    rx = mitogen.core.Receiver(econtext.router, handle=113, persist=True)
+    question = mitogen.core.Message.pickled((package, name), handle=112)
+    econtext.router.context_by_id(mitogen.parent_id).send(question)
+    return rx.get(timeout=30).data != question.data + b'\x80\x02N.'
+
+
+resource.mitogen_takes_econtext = True

@@ -192,9 +192,60 @@ static void test_asked_once(void **state)
     ask(first_fd, FIRST, "a.b");
     free(hear(first_fd, HANDLE_LOAD_MODULE, NULL));
     nothing_said(parent_fd);
-    /* So it can be forwarded. */
-    say(parent_fd, PARENT, HANDLE_FORWARD_MODULE, "7\0a.b", 5);
+}
+
+/* What the parent wants forwarded goes where it says, once; who asks later gets it from here. */
+static void test_forwarded(void **state)
+{
+    (void)state;
+    load("m", "content");
+    say(parent_fd, PARENT, HANDLE_FORWARD_MODULE, "6\0m", 3);
+    free(hear(first_fd, HANDLE_LOAD_MODULE, NULL));
+    say(parent_fd, PARENT, HANDLE_FORWARD_MODULE, "6\0m", 3);
+    nothing_said(first_fd);
+    ask(second_fd, SECOND, "m");
     free(hear(second_fd, HANDLE_LOAD_MODULE, NULL));
+    say(parent_fd, PARENT, HANDLE_FORWARD_MODULE, "7\0m", 3); /* it has it now */
+    nothing_said(second_fd);
+    nothing_said(parent_fd);
+    /* For a context behind a child: to that one, and on. */
+    router_lock(router);
+    assert_int_equal(neighbour_own(map_get(&router->routes, SECOND), 60, 70), 0);
+    router_unlock(router);
+    say(second_fd, SECOND, HANDLE_ADD_ROUTE, "60:behind", 9);
+    free(hear(parent_fd, HANDLE_ADD_ROUTE, NULL));
+    load("n", "content");
+    say(parent_fd, PARENT, HANDLE_FORWARD_MODULE, "60\0n", 4);
+    free(hear(second_fd, HANDLE_LOAD_MODULE, NULL));
+    hear_text(second_fd, HANDLE_FORWARD_MODULE, "60");
+    /* For nobody, or what is not here. */
+    say(parent_fd, PARENT, HANDLE_FORWARD_MODULE, "99\0m", 4);
+    say(parent_fd, PARENT, HANDLE_FORWARD_MODULE, "3\0m", 3);
+    say(parent_fd, PARENT, HANDLE_FORWARD_MODULE, "6\0x", 3);
+    say(parent_fd, PARENT, HANDLE_FORWARD_MODULE, "x\0m", 3);
+    say(parent_fd, PARENT, HANDLE_FORWARD_MODULE, "6", 1);
+    nothing_said(first_fd);
+    nothing_said(parent_fd);
+}
+
+/* Files of packages, which newer versions of Mitogen ask for: none, and that is said. */
+static void test_resources(void **state)
+{
+    static const char nothing_there[] = "question\x80\2N.";
+    static char large[5000];
+    size_t length;
+
+    (void)state;
+    say(first_fd, FIRST, HANDLE_GET_RESOURCE, "question", 8);
+    uint8_t *answer = hear(first_fd, HANDLE_LOAD_RESOURCE, &length);
+    assert_int_equal(length, sizeof nothing_there - 1);
+    assert_memory_equal(answer, nothing_there, length);
+    free(answer);
+    say(first_fd, FIRST, HANDLE_GET_RESOURCE, large, sizeof large);
+    say(first_fd, SECOND, HANDLE_GET_RESOURCE, "forged", 6);
+    nothing_said(first_fd);
+    nothing_said(second_fd);
+    nothing_said(parent_fd);
 }
 
 static void test_missing(void **state)
@@ -378,6 +429,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_asked_once, start, stop),
+        cmocka_unit_test_setup_teardown(test_forwarded, start, stop),
+        cmocka_unit_test_setup_teardown(test_resources, start, stop),
         cmocka_unit_test_setup_teardown(test_missing, start, stop),
         cmocka_unit_test_setup_teardown(test_nonsense, start, stop),
         cmocka_unit_test_setup_teardown(test_bounded, start, stop),
