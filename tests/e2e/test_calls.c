@@ -833,9 +833,15 @@ static void test_over_max_message_size(void **state)
     tree_reopen(&(struct mito_router_options){.max_message_size = MAX});
     MITO_AUTO_CONTEXT child = tree_local();
     MITO_AUTO_CONTEXT below = tree_local(.via = child);
+    MITO_AUTO_RECEIVER own = mito_receiver_new(tree);
+    MITO_AUTO_SENDER to_own = mito_sender_to(own);
     static char bytes[MAX];
     pid_t pid = tree_pid_of(child);
 
+    assert_int_equal(mito_send(to_own, "y", bytes, MAX), -1); /* not even to oneself */
+    assert_error(MITO_E_TOO_LARGE, "max_message_size");
+    assert_null(mito_receive(own, 0));
+    assert_error(MITO_E_TIMEOUT, "");
     assert_int_equal(mito_call(child, &tree_echo, "y", bytes, MAX, "v", NULL), -1);
     assert_error(MITO_E_TOO_LARGE, "max_message_size");
     assert_int_equal(mito_call(child, &make_bytes, "i", MAX, "v", NULL), -1);

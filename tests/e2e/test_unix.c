@@ -237,6 +237,19 @@ static void clients_have_authority(void **state)
     assert_int_equal(errno, ENOENT);
 }
 
+/* A client stands where the listener stands: the tree's children may talk to it, and it to them. */
+static void clients_of_a_unidirectional_tree(void **state)
+{
+    (void)state;
+    tree_reopen(&(struct mito_router_options){.unidirectional = true});
+    struct mito_listener *listener = listening();
+    MITO_AUTO_CONTEXT child = tree_local();
+
+    assert_int_equal(status_of(run("authority", mito_context_id(child))), 0);
+    wait_idle(listener);
+    mito_listener_free(listener);
+}
+
 static void hundred_in_turn(void **state)
 {
     (void)state;
@@ -498,6 +511,43 @@ static void rubbish(void **state)
     mito_listener_free(listener);
 }
 
+/* A client that speaks something that may come, or that never was: it is shown what it said, the
+ * others are not disturbed. */
+static void other_versions(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *bytes;
+        size_t length;
+        const char *why;
+    } rows[] = {
+        {"\0\0\0\0", 4, "are no process id"},
+        {"\0\x40\0\1", 4, "are no process id"},
+        {"\x34\x12\0\0", 4, "are no process id"}, /* the other way round */
+        /* a field more: a version */
+        {"\0\0\x12\x34\0\0\0\2MI\0\0\0\0\0\0\0\1\0\0\0\1\0\0\0\x65\0\0\0\0\0\0\0\0", 34,
+         "starts with \"\\x00\\x00\\x00\\x02MI"},
+        /* a frame of a kind to come */
+        {"\0\0\x12\x34ML\0\0\0\0\0\0\0\1\0\0\0\1\0\0\0\x65\0\0\0\0\0\0\0\0", 30,
+         "starts with \"ML"},
+    };
+    struct mito_listener *listener = listening();
+    size_t before = 0;
+
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        int fd = plain_connection();
+        assert_int_equal(send(fd, rows[i].bytes, rows[i].length, 0), rows[i].length);
+        is_dropped(fd);
+        before = i > 0 && strcmp(rows[i].why, rows[i - 1].why) == 0 ? before + 1 : 1;
+        for (int64_t end = now_ms() + PATIENCE;
+             tree_count_records(0, NULL, rows[i].why) < before && now_ms() < end;)
+            sleep_ms(5);
+        assert_int_equal(tree_count_records(0, NULL, rows[i].why), before);
+    }
+    assert_int_equal(status_of(run("sum", 0)), 0);
+    mito_listener_free(listener);
+}
+
 /* Random first bytes, cut anywhere: nothing is taken for a client that is none. */
 static void random_handshakes(void **state)
 {
@@ -559,6 +609,39 @@ static void rubbish_listeners(void **state)
     assert_int_equal(unlink(path), 0);
 }
 
+/* Its answer has a field more: that is seen with the first frame, and told who calls. */
+static void listener_of_another_version(void **state)
+{
+    (void)state;
+    static const char welcome[] = "\0\0\0\5\0\0\0\0\0\0\0\1\0\0\0\2 and more than a whole header";
+    tree_free();
+    int door = bound_socket();
+    assert_int_equal(listen(door, 5), 0);
+    pid_t pid = fork();
+    if (pid == 0) {
+        char in[4];
+        int fd = accept(door, NULL, NULL);
+        if (recv(fd, in, 4, MSG_WAITALL) != 4 ||
+            send(fd, welcome, sizeof welcome, 0) != (ssize_t)sizeof welcome)
+            _exit(1);
+        while (recv(fd, in, 4, 0) > 0)
+            ;
+        _exit(0);
+    }
+    struct mito_router *r = mito_unix_connect(path, NULL);
+    assert_non_null(r);
+    struct mito_context *master = mito_context_parent(r);
+    assert_int_equal(mito_call(master, &sum, "ii", 1, 2, ""), -1);
+    assert_error(MITO_E_DEAD, "not a Mitosis stream: starts with \"\\x00\\x00\\x00\\x02 and");
+    mito_context_unref(master);
+    mito_router_free(r);
+    int status = -1;
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_int_equal(status, 0);
+    close(door);
+    assert_int_equal(unlink(path), 0);
+}
+
 static int make_directory(void **state)
 {
     (void)state;
@@ -579,6 +662,7 @@ int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         TREE_TEST(clients_have_authority),
+        TREE_TEST(clients_of_a_unidirectional_tree),
         TREE_TEST(hundred_in_turn),
         TREE_TEST(listener_ends),
         TREE_TEST(client_dies_in_a_call),
@@ -587,8 +671,10 @@ int main(int argc, char **argv)
         TREE_TEST(wrong_paths),
         TREE_TEST(other_users),
         TREE_TEST(rubbish),
+        TREE_TEST(other_versions),
         TREE_TEST(random_handshakes),
         TREE_TEST(rubbish_listeners),
+        TREE_TEST(listener_of_another_version),
     };
 
     mito_start(argc, argv);

@@ -23,6 +23,7 @@ pid_there = stub('inventory', 'pid_there')
 count_to = stub('inventory', 'count_to')
 sum_of = stub('inventory', 'sum_of')
 leave = stub('inventory', 'leave')
+caller = stub('inventory', 'caller')
 
 
 def calls(where, context):
@@ -47,11 +48,24 @@ def calls(where, context):
     check(where + ': a big Blob', context.call(echo, big) == big)
 
 
+def keep_text(texts, function, *args):
+    try:
+        return function(*args)
+    except CallError as e:
+        texts.append(str(e))
+        raise
+
+
 def chains(where, context):
     chain = mitogen.parent.CallChain(context, pipelined=True)
     chain.call_no_reply(fail, u'the first')
-    raises(where + ': a pipelined chain fails with its first error', CallError, 'the first', chain.call, add,
-           1, 2)
+    texts = []
+    for _ in range(2):
+        raises(where + ': a pipelined chain fails with its first error', CallError, 'the first',
+               keep_text, texts, chain.call, add, 1, 2)
+    check(where + ': each time with the same text', texts[0] == texts[1], texts)
+    other = mitogen.parent.CallChain(context, pipelined=True)
+    check(where + ': another chain is not concerned', other.call(add, 1, 3) == 4)
     check(where + ': others are not concerned', context.call(add, 1, 2) == 3)
     chain.reset()
     check(where + ': it runs again when it was reset', chain.call(add, 1, 2) == 3)
@@ -90,6 +104,11 @@ def messages(router, where, context):
         tx.send(number)
     tx.close()
     check(where + ': Python sends to a C receiver, and closes it', answer.get().unpickle() == 6)
+    rx = mitogen.core.Receiver(router)
+    answer = context.call_async(sum_of, rx.to_sender())
+    rx.get().unpickle().send(complex(1, 2))
+    raises(where + ': a message with a value outside the table', CallError, 'mitosis.malformed: ',
+           lambda: answer.get().unpickle())
     select = mitogen.select.Select([context.call_async(add, n, 1) for n in range(10)])
     check(where + ': ten calls at once, in a select',
           sorted(m.unpickle() for m in select) == list(range(1, 11)))
@@ -123,6 +142,10 @@ def main():
     router, master = mitogen.unix.connect(sys.argv[1])
     try:
         check('joins a Mitosis listener', mitogen.context_id > 0)
+        check('below the master', (master.context_id, mitogen.parent_id) == (0, 0))
+        check('what it sends comes from it', master.call(caller) == mitogen.context_id)
+        raises('a service of a C program', mitogen.core.ChannelError, 'no handle 110',
+               master.call_service, 'inventory.Service', 'method')
         calls('the master', master)
         chains('the master', master)
         child, deeper = contexts(master)

@@ -23,6 +23,10 @@ class Calculator(mitogen.service.Service):
     def divide(self, a):
         return a / 0
 
+    @mitogen.service.expose(policy=mitogen.service.AllowParents())
+    def odd(self):
+        return complex(1, 2)
+
 
 def receive(rx):
     number, text, tx = rx.get(timeout=30).unpickle()

@@ -9,6 +9,7 @@ import mitogen.parent
 import mitogen.select
 import mitosis
 import remote
+import services
 from judge import disconnected, equal, gone, logged, raises, test
 
 PROGRAM = os.path.join(sys.argv[1], 'inventory')
@@ -152,6 +153,83 @@ def unidirectional(router):
     equal(mitosis.error_of(e), 'dead')
 
 
+# -- what the router of a C context does ---------------------------------------------------------
+
+def dead(receiver):
+    """The one message that comes is a dead one: who says so, and why."""
+    message = receiver.get(timeout=judge.PATIENCE, throw_dead=False)
+    assert message.is_dead, message
+    return message.src_id, message.data.decode()
+
+
+@test
+def no_such_handle(router):
+    c = start(router)
+    who, why = dead(c.send_async(mitogen.core.Message(handle=4711)))
+    equal(who, c.context_id)
+    assert 'no handle 4711' in why, why
+    raises(mitogen.core.ChannelError, 'no handle 4711',
+           c.send_async(mitogen.core.Message(handle=4711)).get)
+
+
+@test
+def no_route_from_the_parent(router):
+    """What its parent sends for a context that is gone is answered, and not sent back up."""
+    c = start(router)
+    receiver = mitogen.core.Receiver(router)
+    message = mitogen.core.Message(dst_id=123456, handle=1234, reply_to=receiver.handle,
+                                   src_id=mitogen.context_id)
+    protocol = router.stream_by_id(c.context_id).protocol
+    router.broker.defer(protocol._send, message)
+    who, why = dead(receiver)
+    equal(who, c.context_id)
+    assert '123456 is gone' in why, why
+
+
+@test
+def message_size(router):
+    """A C context has the limit of its parent, and so have those below it."""
+    router.max_message_size = 64 * 1024
+    c = start(router)
+    d = mitosis.connect(router, via=c)
+    for context in c, d:
+        raises(mitogen.core.ChannelError, 'too large', context.call, inventory.echo, b'x' * 70000)
+        # (Sent once, remembered, and so short; C writes it out.)
+        e = raises(mitogen.core.CallError, 'max_message_size', context.call, inventory.echo,
+                   [b'x' * 1000] * 100)
+        equal(mitosis.error_of(e), 'too_large')
+        equal(context.call(inventory.add, 2, 3), 5)
+
+
+@test
+def ids(router):
+    """C contexts ask a Python master for ids: nobody else is given those."""
+    c = start(router)
+    below = [mitosis.connect(router, via=c) for _ in range(3)]
+    block = range(c.context_id + 1, c.context_id + 1001)
+    for d in below:
+        assert d.context_id in block, d.context_id
+    later = start(router)
+    assert later.context_id not in block, later.context_id
+    equal(len(set(x.context_id for x in below)), 3)
+
+
+@test
+def services_called_by_c(router):
+    name = u'services.Counter'
+    c = start(router)
+    p = router.local(python_path=SYSTEM_PYTHON)
+    ask = lambda method: c.call(inventory.service_of, p, name, method)  # noqa: E731
+    e = raises(mitogen.core.CallError, 'refused by policy', ask, u'for_all')  # none is active
+    equal(mitosis.error_of(e), 'denied')
+    equal(p.call_service(services.Counter, 'add_one'), 1)
+    equal(ask(u'for_all'), u'for all')
+    raises(mitogen.core.CallError, 'is not authorized', ask, u'add_one')
+    e = raises(mitogen.core.CallError, 'complex', ask, u'odd')
+    equal(mitosis.error_of(e), 'malformed')
+    equal(p.call_service(services.Counter, 'add_one'), 2)  # still the same one
+
+
 # -- Python below C ------------------------------------------------------------------------------
 
 @test
@@ -185,6 +263,29 @@ def python_below_c_is_a_parent(router):
     os.kill(c.call(inventory.pid), 9)
     assert end.wait(judge.PATIENCE)
     gone(pid)
+
+
+@test
+def modules_handed_on(router):
+    """What the master forwards is handed on unasked; what one child of a hop has, the next one gets
+    from there."""
+    c = start(router)
+    p, q = [mitosis.connect(router, via=c, method='python', python_path=SYSTEM_PYTHON)
+            for _ in range(2)]
+    equal((p.call(remote.holds, u'handed'), q.call(remote.holds, u'handed')), (False, False))
+    asked, sent = router.responder.get_module_count, router.responder.good_load_module_size
+    router.responder.forward_modules(p, [u'handed'])
+    judge.eventually('a module that is forwarded', lambda: p.call(remote.holds, u'handed'))
+    once = router.responder.good_load_module_size - sent
+    assert once > 0
+    router.responder.forward_modules(p, [u'handed'])
+    equal(p.call(remote.import_it, u'handed'), 11)
+    equal(q.call(remote.holds, u'handed'), False)
+    equal(q.call(remote.import_it, u'handed'), 11)
+    equal(router.responder.get_module_count, asked)
+    equal(router.responder.good_load_module_size, sent + once)
+    router.responder.forward_modules(mitogen.core.Context(router, 123456), [u'handed'])
+    equal(c.call(inventory.add, 2, 3), 5)
 
 
 if __name__ == '__main__':

@@ -36,6 +36,11 @@ MITO_FUNCTION(pid)
     return mito_return(call, "i", (int64_t)getpid());
 }
 
+MITO_FUNCTION(caller) /* the id of who calls */
+{
+    return mito_return(call, "i", mito_context_id(mito_call_caller(call)));
+}
+
 MITO_FUNCTION(fail)
 {
     const char *text;
@@ -269,6 +274,19 @@ static void services(struct mito_context *master)
     check("a missing argument of a service",
           failed_with(mito_call_service(master, "__main__.Calculator", "add", "si", "a", 2, ""),
                       MITO_E_REMOTE, "Required argument 'b' missing"));
+    check("a wrong argument of a service",
+          failed_with(
+              mito_call_service(master, "__main__.Calculator", "add", "siss", "a", 2, "b", "x", ""),
+              MITO_E_REMOTE, "incorrect"));
+    check("what a service returns is outside the table",
+          failed_with(mito_call_service(master, "__main__.Calculator", "odd", "", "v", NULL),
+                      MITO_E_MALFORMED, "complex"));
+    check("no such service",
+          failed_with(mito_call_service(master, "__main__.NoSuch", "add", "", ""), MITO_E_REMOTE,
+                      "NoSuch"));
+    check("and the services go on", mito_call_service(master, "__main__.Calculator", "add", "sisi",
+                                                      "a", 4, "b", 3, "i", &sum) == 0 &&
+                                        sum == 7);
     check("no such method",
           failed_with(mito_call_service(master, "__main__.Calculator", "no_such", "", ""),
                       MITO_E_REMOTE, "No such method"));

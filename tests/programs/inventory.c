@@ -75,6 +75,21 @@ MITO_FUNCTION_FLAGS(pid_of, MITO_CONCURRENT)
     return rc < 0 ? -1 : mito_return(call, "i", number);
 }
 
+/* (context, service, method) -> what that service answers to this program */
+MITO_FUNCTION_FLAGS(service_of, MITO_CONCURRENT)
+{
+    MITO_AUTO_CONTEXT context = NULL;
+    const char *service, *method;
+    struct mito_value *v = NULL;
+
+    if (mito_args(call, "css", &context, &service, &method) < 0 ||
+        mito_call_service(context, service, method, "", "v", &v) < 0)
+        return -1;
+    int rc = mito_return(call, "v", v);
+    mito_value_free(v);
+    return rc;
+}
+
 int main(int argc, char **argv)
 {
     mito_start(argc, argv);

@@ -316,6 +316,20 @@ static void test_load(void **state)
          S(CORE "_unpickle_context\nK\5X\0\0\0\0\x86R")},
         {S(CORE "_unpickle_context\n\x8a\5\xff\xff\xff\xff\0N\x86R."),
          S(CORE "_unpickle_context\n\x8a\5\xff\xff\xff\xff\0N\x86R")},
+        /* what Python 2 writes: bytes as U, everything remembered */
+        {S("U\3abcq\1."), S("U\3abc")},
+        {S("X\2\0\0\0\xc3\xa9q\1."), S("X\2\0\0\0\xc3\xa9")},
+        {S("}q\1."), S("}(u")},
+        {S("]q\0(K\7X\1\0\0\0xq\1e."), S("](K\7X\1\0\0\0xe")},
+        {S("K\7X\1\0\0\0xq\1\x86q\2."), S("(K\7X\1\0\0\0xt")},
+        {S(CORE "Blob\nq\0U\3abcq\1\x85q\2Rq\3."), S(CORE "Blob\nU\3abc\x85R")},
+        {S(CORE "Secret\nq\1X\3\0\0\0abc\x85Rq\2."), S(CORE "Secret\nX\3\0\0\0abc\x85R")},
+        {S(CORE "_unpickle_call_error\nq\1X\2\0\0\0noq\2\x85Rq\3."),
+         S(CORE "_unpickle_call_error\nX\2\0\0\0no\x85R")},
+        {S(CORE "_unpickle_context\nq\1M\x39\x30N\x86Rq\2."),
+         S(CORE "_unpickle_context\nM\x39\x30N\x86R")},
+        {S(CORE "_unpickle_sender\nq\1K\5M\xe9\3\x86Rq\2."),
+         S(CORE "_unpickle_sender\nK\5M\xe9\3\x86R")},
         /* surrogates, alone and in pairs, as in a Python str */
         {S("X\6\0\0\0\xed\xa0\x80\xed\xbf\xbf."), S("X\6\0\0\0\xed\xa0\x80\xed\xbf\xbf")},
     };
@@ -510,6 +524,7 @@ static void test_refused(void **state)
         {S(CORE "Kwargs\n}K\1Ns\x85R."), "no string"},
         {S(CORE "Kwargs\n}C\1aNs\x85R."), "no string"},
         {S(CORE "_unpickle_call_error\nK\1\x85R."), "wrong arguments"},
+        {S(CORE "_unpickle_call_error\nU\1x\x85R."), "wrong arguments"},
         {S(CORE "_unpickle_context\nK\5\x85R."), "wrong arguments"},
         {S(CORE "_unpickle_context\nNN\x86R."), "wrong arguments"},
         {S(CORE "_unpickle_context\nK\5K\1\x86R."), "no such context"},

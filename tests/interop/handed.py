@@ -1,0 +1,2 @@
+"""A module that is sent before anybody asks for it."""
+VALUE = 11
