@@ -100,10 +100,13 @@ static int become_part(struct mito_router *r, const struct welcome *w, int fd,
     router_lock(r);
     if (log_start(r, options) == 0 && context_intern(r, r->config.id, name) != NULL) {
         format_to(name, sizeof name, "unix_listener.%u", w->pid);
-        if (context_intern(r, w->listener_id, name) != NULL)
+        struct mito_context *listener = context_intern(r, w->listener_id, name);
+        if (listener != NULL) {
+            listener->refs++; /* it stays: who asks for it later hears why it is gone */
             r->parent = neighbour_new(r, w->listener_id, true, fd, fd, &listener_ops, NULL);
-        else
+        } else {
             close(fd);
+        }
         rc = r->parent != NULL ? 0 : -1;
     } else {
         close(fd);
