@@ -133,6 +133,27 @@ static void test_calls(void **state)
     assert_non_null(tree_record(-1, "stdout", "printed in Python", PATIENCE));
 }
 
+/* A parent may start a service in a Python context, by calling it; it stays. */
+static void test_services(void **state)
+{
+    int64_t number = 0;
+
+    (void)state;
+    serve();
+    struct mito_context *p = up();
+    for (int expected = 1; expected <= 2; expected++) {
+        if (mito_call_service(p, "services.Counter", "add_one", "", "i", &number) < 0)
+            fail_msg("%s", mito_error());
+        assert_int_equal(number, expected);
+    }
+    assert_int_equal(mito_call_service(p, "services.Counter", "odd", "", "v", NULL), -1);
+    assert_error(MITO_E_MALFORMED, "complex");
+    assert_int_equal(mito_call_service(p, "services.Nothing", "add_one", "", "v", NULL), -1);
+    assert_error(MITO_E_REMOTE, "Nothing");
+    assert_int_equal(mito_call_service(p, "services.Counter", "add_one", "", "i", &number), 0);
+    assert_int_equal(number, 3);
+}
+
 /* An import asks once for each level of packages: what a module imports comes with it. What one
  * context below has asked for, the context between keeps for the next. */
 static void test_modules(void **state)
@@ -408,17 +429,12 @@ static void remove_modules(void)
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
-        TREE_TEST(test_calls),
-        TREE_TEST(test_modules),
-        TREE_TEST(test_missing_modules),
-        TREE_TEST(test_interpreters),
-        TREE_TEST(test_nonsense),
-        TREE_TEST(test_no_mitogen),
-        TREE_TEST(test_no_interpreter_here),
-        TREE_TEST(test_c_below_python),
-        TREE_TEST(test_authority),
-        TREE_TEST(test_unidirectional),
-        TREE_TEST(test_ends),
+        TREE_TEST(test_calls),          TREE_TEST(test_services),
+        TREE_TEST(test_modules),        TREE_TEST(test_missing_modules),
+        TREE_TEST(test_interpreters),   TREE_TEST(test_nonsense),
+        TREE_TEST(test_no_mitogen),     TREE_TEST(test_no_interpreter_here),
+        TREE_TEST(test_c_below_python), TREE_TEST(test_authority),
+        TREE_TEST(test_unidirectional), TREE_TEST(test_ends),
         TREE_TEST(test_names),
     };
     const char *top = getenv("TOP") != NULL ? getenv("TOP") : ".";

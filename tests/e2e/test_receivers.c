@@ -723,6 +723,14 @@ static void test_channel(void **state)
     }
     assert_null(mito_channel_receive(channel, 0));
     assert_error(MITO_E_TIMEOUT, "");
+    struct mito_select *select = mito_select_new(tree); /* a channel in one: its receiver */
+    assert_int_equal(mito_select_add(select, mito_channel_receiver(channel)), 0);
+    assert_int_equal(mito_channel_send(channel, "i", 7), 0);
+    assert_ptr_equal(mito_select_wait(select, PATIENCE), rx);
+    m = mito_channel_receive(channel, 0);
+    assert_int_equal(number_of(m), 14);
+    mito_message_free(m);
+    mito_select_free(select);
     assert_int_equal(mito_channel_close(channel), 0);
     assert_null(mito_channel_receive(channel, PATIENCE)); /* the other one closes in turn */
     assert_error(MITO_E_CLOSED, "");

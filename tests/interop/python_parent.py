@@ -225,6 +225,8 @@ def services_called_by_c(router):
     equal(p.call_service(services.Counter, 'add_one'), 1)
     equal(ask(u'for_all'), u'for all')
     raises(mitogen.core.CallError, 'is not authorized', ask, u'add_one')
+    raises(mitogen.core.CallError, 'not yet activated', c.call, inventory.service_of, p,
+           u'services.Other', u'for_all')
     e = raises(mitogen.core.CallError, 'complex', ask, u'odd')
     equal(mitosis.error_of(e), 'malformed')
     equal(p.call_service(services.Counter, 'add_one'), 2)  # still the same one

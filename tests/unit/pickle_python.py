@@ -110,6 +110,7 @@ def rows():
     yield "blob empty", core.Blob(b"")
     yield "blobs", [core.Blob(b"a"), core.Blob(b"b"), b"a"]
     yield "secret", core.Secret("secret \u20ac")
+    yield "secret empty", core.Secret("")
     yield "kwargs", core.Kwargs({"a": 1, "b": [2]})
     yield "kwargs empty", core.Kwargs({})
     yield "failure", core.CallError("builtins.ValueError: no\n  File \"x\"")
