@@ -405,6 +405,30 @@ static void test_siblings_are_told(void **state)
     assert_error(MITO_E_DEAD, id);
 }
 
+/* Both below the same parent, which is told and tells. */
+static void test_a_sibling_beside_is_told(void **state)
+{
+    (void)state;
+    MITO_AUTO_CONTEXT asker = tree_local();
+    MITO_AUTO_CONTEXT dying = tree_local();
+    MITO_AUTO_SENDER tx = box_of(dying);
+    MITO_AUTO_RECEIVER answers = mito_receiver_new(tree);
+    MITO_AUTO_RECEIVER asking = mito_receiver_new(tree);
+    char id[16];
+    int64_t code;
+    const char *why;
+
+    snprintf(id, sizeof id, "%u", mito_context_id(dying));
+    assert_int_equal(mito_call_async(asker, &ask_in_vain, answers, NULL, "tr", tx, asking), 0);
+    mito_message_free(tree_receive(asking));
+    sleep_ms(50); /* as above */
+    assert_int_equal(mito_context_shutdown(dying, PATIENCE), 0);
+    MITO_AUTO_MESSAGE m = tree_receive(answers);
+    assert_int_equal(mito_message_read(m, "is", &code, &why), 0);
+    assert_string_equal(mito_error_name((int)code), "dead");
+    assert_non_null(strstr(why, id));
+}
+
 /* The id of a context that is gone leads nowhere, even though others are started meanwhile. */
 static void test_ids_are_not_used_again(void **state)
 {
@@ -431,6 +455,7 @@ int main(int argc, char **argv)
         TREE_TEST(test_unidirectional_tree),
         TREE_TEST(test_unidirectional_subtree),
         TREE_TEST(test_siblings_are_told),
+        TREE_TEST(test_a_sibling_beside_is_told),
         TREE_TEST(test_ids_are_not_used_again),
     };
     return cmocka_run_group_tests_name("routing", tests, NULL, NULL);

@@ -31,6 +31,24 @@ MITO_FUNCTION(run)
     return mito_return(call, "i", system(command));
 }
 
+/* () -> how much of 1 MiB one write(2) takes, and how many of the three would not block */
+MITO_FUNCTION(write_at_once)
+{
+    enum { SIZE = 1 << 20 };
+    char *lines = malloc(SIZE);
+    int64_t restless = 0;
+
+    if (lines == NULL)
+        return -1;
+    for (size_t i = 0; i < SIZE; i++)
+        lines[i] = i % 1024 == 1023 ? '\n' : 'x';
+    int64_t written = write(1, lines, SIZE);
+    free(lines);
+    for (int fd = 0; fd < 3; fd++)
+        restless += (fcntl(fd, F_GETFL) & O_NONBLOCK) != 0;
+    return mito_return(call, "ii", written, restless);
+}
+
 MITO_FUNCTION(print_and_exit)
 {
     const char *out, *err;
@@ -239,6 +257,18 @@ static void test_floods_do_not_stall_calls(void **state)
 /* --- other descriptors ------------------------------------------------------------------------
  */
 
+/* As programs expect it. */
+static void test_blocking(void **state)
+{
+    (void)state;
+    MITO_AUTO_CONTEXT child = tree_local();
+    int64_t written, restless;
+
+    assert_int_equal(mito_call(child, &write_at_once, "", "ii", &written, &restless), 0);
+    assert_int_equal(written, 1 << 20);
+    assert_int_equal(restless, 0);
+}
+
 static void test_careless_code(void **state)
 {
     (void)state;
@@ -312,6 +342,7 @@ int main(int argc, char **argv)
         TREE_TEST(test_last_line),
         TREE_TEST(test_output_before_exit),
         TREE_TEST(test_floods_do_not_stall_calls),
+        TREE_TEST(test_blocking),
         TREE_TEST(test_careless_code),
         TREE_TEST(test_standard_descriptors_closed),
         TREE_TEST(test_master_with_closed_descriptors),
