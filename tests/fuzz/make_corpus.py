@@ -12,6 +12,8 @@ import sys
 import mitogen.core as core
 
 HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(HERE, "..", "..", "python", "mitosis"))
+import modules  # noqa: E402
 
 
 def put(target, data):
@@ -135,6 +137,27 @@ SECTIONS = [
 ]
 
 
+def found(name, payload=None, length=None):
+    """What the interpreter of the master says that has found a module."""
+    if payload is None:
+        payload = modules.load_module(name, None, "/x.py", b"VALUE = 1\n", [])
+    return b"found %s %d\n" % (name.encode(), len(payload) if length is None else length) + payload
+
+
+START = modules.load_module("mitosis.python", ["(0, 3, 3)", "import os\n"], "", b"core", [])
+MODULES = [
+    b"missing a\n", b"missing a\nmissing a.b\nmissing b\nmissing mitosis.python\n", found("a"),
+    found("b") + found("a", modules.load_module("a", ["b"], "/a", b"", ["b", "a", "a.b", "none"])) + found("a.b"),
+    found("mitosis.python", START), found("mitosis.python"), found("nobody.asked") + b"missing nobody\n",
+    found("mitosis.python", START[:-9]), found("a") * 3 + b"missing a\n",
+    found("a", b""), found("a", b"N."), found("a", b"no pickle"), found("a", length=67108864),
+    found("a", length=67108865), b"found a -1\nx", b"found a \nx", b"found a\n", b"found  7\nNNNNNN.", b"found \n",
+    b"missing \n", b"missing\n", b"\n", b"Traceback (most recent call last):\n", b"x" * 600, b"missing " + b"a" * 503 + b"\n",
+    b"missing " + b"a" * 502 + b"\n", b"missing a\0b\n", b"found a\0 3\nNN.", found("a")[:-1], b"missing a",
+    b"found a 00000000000000000005\nN....",
+]
+
+
 def main():
     for value in VALUES:
         put("pickle", core.Message.pickled(value).data)
@@ -160,6 +183,9 @@ def main():
         put("bundle", elf(64, section))
     put("bundle", elf(64, SECTIONS[1], b".text"))
     put("bundle", elf(64, SECTIONS[1])[:-1])
+    for data in MODULES:
+        for cut in (0, 6, 63):
+            put("modules", bytes([cut]) + data)
     for text in FAILURES:
         put("failure", text)
     for text in TEXTS:
