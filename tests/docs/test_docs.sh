@@ -209,6 +209,40 @@ has_true_tests()
 }
 check ARCHITECTURE.md:tests has_true_tests
 
+# Tests in backquotes, by their file below tests, and by what they are called there, behind a colon.
+# One in C is defined there and listed, any other is the name of a function or of a check.
+names_true_tests()
+{
+    local test file name count=0 bad=0
+    while read -r test; do
+        count=$((count + 1))
+        file=tests/${test%%:*}
+        name=${test#*:}
+        if [ ! -f "$file" ]; then
+            echo "no such file: $file"
+            bad=1
+        elif [ "$test" = "${test%%:*}" ]; then
+            continue
+        elif [[ $test == unit/*.c:* || $test == e2e/*.c:* ]]; then
+            [ "$(grep -ow -- "$name" "$file" | wc -l)" -ge 2 ] || { echo "no test $name in $file"; bad=1; }
+        else
+            grep -qF -- "$name" "$file" || { echo "no '$name' in $file"; bad=1; }
+        fi
+    done < <(grep -oE '`(unit|e2e|interop|programs|cli|fuzz)/[^`]*`' "$1" | tr -d '`')
+    echo "$count tests"
+    [ $count -ge 150 ] && [ $bad -eq 0 ]
+}
+check docs/interop.md:tests names_true_tests docs/interop.md
+
+# What is said to be the same has a test.
+sameness_has_tests()
+{
+    awk -F' [|] ' '/^[|]/ && NF >= 4 && $(NF - 1) ~ /^same/ && $NF !~ /`.*`/ { print; bad = 1 }
+                   END { exit bad }' "$1"
+}
+check docs/interop.md:same-is-shown sameness_has_tests docs/interop.md
+check docs/interop.md:files names_existing_files docs/interop.md
+
 # ---- Manual pages -----------------------------------------------------------------------------
 
 for page in docs/man/*.[137]; do

@@ -114,6 +114,9 @@ static void test_calls(void **state)
     assert_int_equal(mito_call_python(p, "platform", "python_implementation", "", "s", &text), 0);
     assert_string_equal(text, "CPython");
     free(text);
+    assert_int_equal(mito_call_python(p, "remote", "version", "", "s", &text), 0);
+    print_message("# Mitogen %s\n", text);
+    free(text);
     assert_int_equal(mito_call_python(p, "remote", "echo", "y", (const void *)big, (size_t)BIG, "y",
                                       &back, &length),
                      0);

@@ -7,6 +7,11 @@ def pid():
     return os.getpid()
 
 
+def version():
+    import mitogen
+    return u'%d.%d.%d' % mitogen.__version__[:3]
+
+
 def echo(value):
     return value
 
