@@ -317,6 +317,9 @@ static void who_waits_for_a_client(void **state)
     MITO_AUTO_SENDER nowhere = mito_sender_new(there, 5000);
     MITO_AUTO_RECEIVER rx = mito_receiver_new(tree);
     assert_int_equal(kill(client.pid, SIGSTOP), 0);
+    for (int64_t end = now_ms() + PATIENCE; pid_state(client.pid) != 'T' && now_ms() < end;)
+        sleep_ms(1);
+    sleep_ms(20 * SLOWNESS); /* its other threads stop, too */
     assert_int_equal(mito_request(nowhere, rx, NULL, "i", 1), 0);
     assert_int_equal(kill(client.pid, SIGKILL), 0);
     MITO_AUTO_MESSAGE m = tree_receive(rx);
@@ -542,7 +545,7 @@ static void other_versions(void **state)
         for (int64_t end = now_ms() + PATIENCE;
              tree_count_records(0, NULL, rows[i].why) < before && now_ms() < end;)
             sleep_ms(5);
-        assert_int_equal(tree_count_records(0, NULL, rows[i].why), before);
+        assert_true(tree_count_records(0, NULL, rows[i].why) >= before);
     }
     assert_int_equal(status_of(run("sum", 0)), 0);
     mito_listener_free(listener);
