@@ -176,6 +176,17 @@ static int pickle_list(struct buf *out, const char *const *list)
     return pickle_list_close(out);
 }
 
+/* NULL, 0 or false. */
+static bool is_default(const void *options, const struct option *o)
+{
+    static const char none[sizeof(void *)];
+    size_t size = o->type == OPTION_INT    ? sizeof(int)
+                  : o->type == OPTION_BOOL ? sizeof(bool)
+                                           : sizeof(void *);
+
+    return memcmp(const_field(options, o), none, size) == 0;
+}
+
 static int pickle_field(struct buf *out, const void *options, const struct option *o)
 {
     const char *const *text = const_field(options, o);
@@ -186,13 +197,12 @@ static int pickle_field(struct buf *out, const void *options, const struct optio
     switch (o->type) {
     case OPTION_STR:
     case OPTION_WORD:
-        return *text == NULL ? pickle_none(out) : pickle_str(out, *text, strlen(*text));
+        return pickle_str(out, *text, strlen(*text));
     case OPTION_SECRET:
-        if (*text != NULL)
-            no_core_files();
-        return *text == NULL ? pickle_none(out) : pickle_secret(out, *text, strlen(*text));
+        no_core_files();
+        return pickle_secret(out, *text, strlen(*text));
     case OPTION_LIST:
-        return *list == NULL ? pickle_none(out) : pickle_list(out, *list);
+        return pickle_list(out, *list);
     case OPTION_INT:
         return pickle_int(out, *number);
     case OPTION_BOOL:
@@ -201,11 +211,14 @@ static int pickle_field(struct buf *out, const void *options, const struct optio
     return -1;
 }
 
+/* Only what is not the default is said: fifty contexts behind a host are fifty such dicts. */
 int options_pickle(const struct method *m, const void *options, struct buf *out)
 {
     if (pickle_dict_open(out) < 0)
         return -1;
     for (EACH_OPTION(o, m)) {
+        if (is_default(options, o))
+            continue;
         if (pickle_str(out, o->name, strlen(o->name)) < 0 || pickle_field(out, options, o) < 0)
             return -1;
     }

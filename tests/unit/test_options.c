@@ -108,6 +108,22 @@ static void test_local(void **state)
     options_free(&method_local, NULL);
 }
 
+/* Fifty contexts behind one host are fifty such dicts on the link to it. */
+static void test_defaults_cost_nothing(void **state)
+{
+    (void)state;
+    struct mito_ssh_options o = {.hostname = "db1", .compression = false};
+    AUTO_BUF b = {0};
+    assert_int_equal(pickle_begin(&b), 0);
+    assert_int_equal(options_pickle(&method_ssh, &o, &b), 0);
+    assert_int_equal(pickle_end(&b), 0);
+    struct mito_value *v = pickle_load(b.data, b.length, NULL);
+    assert_non_null(v);
+    assert_int_equal(mito_value_length(v), 1);
+    assert_string_equal(mito_value_str(mito_value_get(v, "hostname"), NULL), "db1");
+    mito_value_free(v);
+}
+
 /* A secret crosses the wire as one, and is gone when it is wiped. */
 static void test_secret(void **state)
 {
@@ -240,9 +256,13 @@ static void test_missing_and_unknown(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_ssh),       cmocka_unit_test(test_local),
-        cmocka_unit_test(test_secret),    cmocka_unit_test(test_check),
-        cmocka_unit_test(test_malformed), cmocka_unit_test(test_missing_and_unknown),
+        cmocka_unit_test(test_ssh),
+        cmocka_unit_test(test_local),
+        cmocka_unit_test(test_defaults_cost_nothing),
+        cmocka_unit_test(test_secret),
+        cmocka_unit_test(test_check),
+        cmocka_unit_test(test_malformed),
+        cmocka_unit_test(test_missing_and_unknown),
     };
     return cmocka_run_group_tests_name("options", tests, NULL, NULL);
 }
