@@ -402,7 +402,7 @@ fuzz: $(fuzz_programs) ## each fuzz target for FUZZ_SECONDS; finds go to build/f
 	@FUZZ_SECONDS=$(FUZZ_SECONDS) tools/fuzz $(BUILD)/fuzz $(notdir $(fuzz_programs))
 
 .PHONY: bench
-bench: all script-programs $(BENCHES:%=$(BUILD)/musl/%) ## builds and runs the benchmarks
+bench: all script-programs $(BENCHES:%=$(BUILD)/musl/%) ## builds and runs the benchmarks: all of them as root, after tools/setup.sh bench (BENCH=names)
 	@BUILD='$(abspath $(BUILD)/musl)' TOP='$(CURDIR)' bench/run
 
 .PHONY: demo

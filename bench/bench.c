@@ -1,8 +1,9 @@
 /* Measures Mitosis beside what the same work costs without it, in the same run.
  *
- *     bench [-n NUMBERS] [-s SSH_CONFIG] [MEASUREMENT...]
+ *     bench [-n NUMBERS] [-s SSH_CONFIG] [-l LINK] [-i IMAGE] [MEASUREMENT...]
  *
- * NUMBERS is a file of numbers measured by others, SSH_CONFIG knows a host "good". Exits with 1
+ * NUMBERS is a file of numbers measured by others, SSH_CONFIG knows a host "good", LINK is what
+ * link.c needs, IMAGE the program that children are copies of, in place of this one. Exits with 1
  * when a demand is not met, with 2 when something could not be measured. */
 #include "bench.h"
 
@@ -19,7 +20,7 @@ static const struct measurement {
     {"memory", bench_memory}, /* first: the memory of a master that has done nothing else */
     {"call", bench_call},     {"pipeline", bench_pipeline}, {"chain", bench_chain},
     {"start", bench_start},   {"ssh", bench_ssh},           {"throughput", bench_throughput},
-    {"size", bench_size},
+    {"size", bench_size},     {"link", bench_link},         {"bastion", bench_bastion},
 };
 
 void die(const char *format, ...)
@@ -32,6 +33,19 @@ void die(const char *format, ...)
     va_end(ap);
     fprintf(stderr, "\n");
     exit(2);
+}
+
+static void use_image(const char *path)
+{
+    static char image[1024 * 1024];
+    FILE *f = fopen(path, "re");
+    size_t size = f == NULL ? 0 : fread(image, 1, sizeof image, f);
+
+    if (size == 0 || size == sizeof image)
+        die("%s: cannot be read, or is too large", path);
+    fclose(f);
+    if (mito_set_image(image, size) < 0)
+        die("%s", mito_error());
 }
 
 static bool wanted(char **names, const char *name)
@@ -52,11 +66,15 @@ int main(int argc, char **argv)
 
     reference_main(argc, argv);
     mito_start(argc, argv);
-    while ((option = getopt(argc, argv, "n:s:")) != -1) {
+    while ((option = getopt(argc, argv, "n:s:l:i:")) != -1) {
         if (option == 'n')
             numbers_load(optarg);
         else if (option == 's')
             b.ssh_config = optarg;
+        else if (option == 'l')
+            b.far = optarg;
+        else if (option == 'i')
+            use_image(optarg);
         else
             return 2;
     }

@@ -95,6 +95,7 @@ enum { BLOB_SIZE = 1024 * 1024 };
 struct bench {
     struct mito_router *router;
     const char *ssh_config; /* of a host "good"; NULL: none there */
+    const char *far;        /* the directory that link.c tells of; NULL: there is no link */
 };
 
 void bench_call(struct bench *b);
@@ -105,6 +106,11 @@ void bench_chain(struct bench *b);
 void bench_memory(struct bench *b);
 void bench_size(struct bench *b);
 void bench_ssh(struct bench *b);
+void bench_link(struct bench *b);
+void bench_bastion(struct bench *b);
+
+/* ssh.c: how long a program takes that must succeed, in ms. */
+double run_to_end(const char *const *argv);
 
 /* memory.c: pages that no other process shares, in KiB. */
 double private_memory(pid_t pid);

@@ -1,11 +1,14 @@
 """The same measurements for Mitogen itself, where it is installed: one "mitogen.KEY VALUE" a line.
 
-    mitogen_bench.py [-s SSH_CONFIG]
+    mitogen_bench.py [-s SSH_CONFIG] [-l LINK]
+
+SSH_CONFIG and LINK are as in bench.c.
 """
 
 import getopt
 import os
 import statistics
+import subprocess
 import sys
 import time
 
@@ -19,6 +22,7 @@ BLOBS = 16
 CALLS = 500
 WINDOW = 64
 HOPS = 10
+QUIET = 0.4
 sink = None
 
 
@@ -80,15 +84,37 @@ def measure_pipeline(router, context):
     report('pipeline', [(CALLS + WINDOW) / t for t in rounds(5, one)])
 
 
-def measure_start(key, router, connect, count):
+def measure_start(key, connect, count, first_call=False):
     def one():
         begin = time.monotonic()
         context = connect()
+        if first_call:
+            context.call(empty)
         took = time.monotonic() - begin
         context.shutdown(wait=True)
         return took
     one()
     report(key, [one() * 1e3 for _ in range(count)])
+
+
+def measure_link(router, link):
+    def traffic():
+        time.sleep(QUIET)
+        received, sent = subprocess.check_output([link + '/bytes']).split()
+        return int(sent) / 1024, int(received) / 1024
+
+    def connect():
+        return router.ssh(hostname='h1', ssh_path=link + '/ssh', check_host_keys='enforce',
+                          python_path=['/usr/bin/python3'])
+
+    measure_start('link', connect, 3, first_call=True)
+    before = traffic()
+    context = connect()
+    context.call(empty)
+    after = traffic()
+    context.shutdown(wait=True)
+    report('link.up', [after[0] - before[0]])
+    report('link.down', [after[1] - before[1]])
 
 
 def measure_blobs(router, context):
@@ -128,7 +154,7 @@ def measure_chain(router):
 
 
 def main():
-    options = dict(getopt.getopt(sys.argv[1:], 's:')[0])
+    options = dict(getopt.getopt(sys.argv[1:], 's:l:')[0])
     broker = mitogen.master.Broker()
     router = mitogen.master.Router(broker)
     try:
@@ -137,12 +163,14 @@ def main():
         measure_call('call', context, CALLS)
         measure_pipeline(router, context)
         measure_blobs(router, context)
-        measure_start('start', router, router.local, 7)
+        measure_start('start', router.local, 7)
         measure_chain(router)
         if '-s' in options:
-            measure_start('ssh', router, lambda: router.ssh(
+            measure_start('ssh', lambda: router.ssh(
                 hostname='good', python_path=['/usr/bin/python3'],
                 ssh_args=['-F', options['-s']], check_host_keys='enforce'), 5)
+        if '-l' in options:
+            measure_link(router, options['-l'])
     finally:
         broker.shutdown()
         broker.join()

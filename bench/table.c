@@ -98,7 +98,7 @@ static bool met(const struct row *r)
 static void print_row(const struct row *r)
 {
     static const char *const forms[] = {"", "<= %gx", ">= %gx", "<= %g"};
-    char ratio[32] = "", required[32], number[32] = "";
+    char ratio[32] = "", required[32], number[32] = "", its_ratio[32] = "";
     double mitogen;
 
     if (r->reference.median > 0)
@@ -112,14 +112,16 @@ static void print_row(const struct row *r)
 #pragma GCC diagnostic pop
     if (numbers_find("mitogen.", r->key, &mitogen))
         digits(mitogen, number);
+    if (number[0] != '\0' && r->reference.median > 0)
+        snprintf(its_ratio, sizeof its_ratio, "%.3gx", mitogen / r->reference.median);
     printf("%-34s %-6s", r->name, r->unit);
     print_summary(&r->ours);
     print_summary(&r->reference);
-    printf(" %8s %8s %-7s %9s\n", ratio, required,
+    printf(" %8s %8s %-5s %9s %8s\n", ratio, required,
            r->demand == DEMAND_NOTHING ? ""
            : met(r)                    ? "PASS"
                                        : "FAIL",
-           number);
+           number, its_ratio);
 }
 
 int table_print(void)
@@ -128,8 +130,8 @@ int table_print(void)
 
     if (isatty(2))
         fprintf(stderr, "\n");
-    printf("%-34s %-6s %9s %-19s %9s %-19s %8s %8s %-7s %9s\n", "", "unit", "mitosis",
-           "(quartiles)", "reference", "(quartiles)", "ratio", "required", "", "mitogen");
+    printf("%-34s %-6s %9s %-19s %9s %-19s %8s %8s %-5s %9s %8s\n", "", "unit", "mitosis",
+           "(quartiles)", "reference", "(quartiles)", "ratio", "required", "", "mitogen", "ratio");
     for (int i = 0; i < row_count; i++) {
         print_row(&rows[i]);
         missed += !met(&rows[i]);
