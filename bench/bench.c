@@ -1,10 +1,12 @@
 /* Measures Mitosis beside what the same work costs without it, in the same run.
  *
- *     bench [-n NUMBERS] [-s SSH_CONFIG] [-l LINK] [-i IMAGE] [MEASUREMENT...]
+ *     bench [-n NUMBERS] [-s SSH_CONFIG] [-l LINK] [-i IMAGE] [-p DIRECTORY]
+ *           [MEASUREMENT...]
  *
  * NUMBERS is a file of numbers measured by others, SSH_CONFIG knows a host "good", LINK is what
- * link.c needs, IMAGE the program that children are copies of, in place of this one. Exits with 1
- * when a demand is not met, with 2 when something could not be measured. */
+ * link.c needs, IMAGE the program that children are copies of, in place of this one, DIRECTORY that
+ * of functions.py. Exits with 1 when a demand is not met, with 2 when something could not be
+ * measured. */
 #include "bench.h"
 
 #include <stdarg.h>
@@ -21,6 +23,7 @@ static const struct measurement {
     {"call", bench_call},     {"pipeline", bench_pipeline}, {"chain", bench_chain},
     {"start", bench_start},   {"ssh", bench_ssh},           {"throughput", bench_throughput},
     {"size", bench_size},     {"link", bench_link},         {"bastion", bench_bastion},
+    {"python", bench_python},
 };
 
 void die(const char *format, ...)
@@ -66,7 +69,7 @@ int main(int argc, char **argv)
 
     reference_main(argc, argv);
     mito_start(argc, argv);
-    while ((option = getopt(argc, argv, "n:s:l:i:")) != -1) {
+    while ((option = getopt(argc, argv, "n:s:l:i:p:")) != -1) {
         if (option == 'n')
             numbers_load(optarg);
         else if (option == 's')
@@ -75,6 +78,8 @@ int main(int argc, char **argv)
             b.far = optarg;
         else if (option == 'i')
             use_image(optarg);
+        else if (option == 'p')
+            b.functions = optarg;
         else
             return 2;
     }
@@ -87,6 +92,7 @@ int main(int argc, char **argv)
     }
     mito_router_free(b.router);
     int missed = table_print();
+    table_print_sides();
     if (missed > 0)
         printf("%d required and missed\n", missed);
     return missed > 0;

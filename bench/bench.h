@@ -82,9 +82,13 @@ struct row {
 
 void table_add(const struct row *row);
 int table_print(void); /* how many demands are not met */
+/* Mitogen, a master in C with Python contexts, and all in C: what all three have been measured for.
+ */
+void table_print_sides(void);
 
 /* Numbers that other programs measured, one "KEY VALUE" a line. */
 void numbers_load(const char *path);
+void numbers_add(const char *prefix, const char *key, double value);
 bool numbers_find(const char *prefix, const char *key, double *out);
 
 /* --- the measurements --------------------------------------------------------------------------
@@ -96,6 +100,7 @@ struct bench {
     struct mito_router *router;
     const char *ssh_config; /* of a host "good"; NULL: none there */
     const char *far;        /* the directory that link.c tells of; NULL: there is no link */
+    const char *functions;  /* the directory of functions.py; NULL: no Python contexts */
 };
 
 void bench_call(struct bench *b);
@@ -108,12 +113,17 @@ void bench_size(struct bench *b);
 void bench_ssh(struct bench *b);
 void bench_link(struct bench *b);
 void bench_bastion(struct bench *b);
+void bench_python(struct bench *b);
 
 /* ssh.c: how long a program takes that must succeed, in ms. */
 double run_to_end(const char *const *argv);
 
-/* memory.c: pages that no other process shares, in KiB. */
-double private_memory(pid_t pid);
+/* memory.c, in KiB: pages that no other process shares; those that are shared divided among all;
+ * all of them. */
+struct memory {
+    double private, pss, rss;
+};
+struct memory memory_of(pid_t pid);
 
 /* functions.c: what the children do. */
 MITO_DECLARE_FUNCTION(empty);

@@ -10,22 +10,27 @@
 
 enum { CHILDREN = 200, DESCRIPTORS_PER_CHILD = 8 };
 
-double private_memory(pid_t pid)
+struct memory memory_of(pid_t pid)
 {
+    struct memory m = {0};
     char path[64], line[256];
-    long kib, sum = 0;
+    double kib;
 
     snprintf(path, sizeof path, "/proc/%d/smaps_rollup", (int)pid);
     FILE *f = fopen(path, "re");
     if (f == NULL)
         die("cannot read %s", path);
     while (fgets(line, sizeof line, f) != NULL) {
-        if (sscanf(line, "Private_Clean: %ld", &kib) == 1 ||
-            sscanf(line, "Private_Dirty: %ld", &kib) == 1)
-            sum += kib;
+        if (sscanf(line, "Private_Clean: %lf", &kib) == 1 ||
+            sscanf(line, "Private_Dirty: %lf", &kib) == 1)
+            m.private += kib;
+        else if (sscanf(line, "Pss: %lf", &kib) == 1)
+            m.pss = kib;
+        else if (sscanf(line, "Rss: %lf", &kib) == 1)
+            m.rss = kib;
     }
     fclose(f);
-    return (double)sum;
+    return m;
 }
 
 static struct summary one(double value)
@@ -82,8 +87,8 @@ static void measure_idle(struct mito_context **children, const struct reference 
     struct samples ours = {.count = 0}, bare = {.count = 0};
 
     for (int i = 0; i < ROUNDS_MAX; i++) {
-        samples_add(&ours, private_memory(child_pid(children[i])));
-        samples_add(&bare, private_memory(references[i].pids[0]));
+        samples_add(&ours, memory_of(child_pid(children[i])).private);
+        samples_add(&bare, memory_of(references[i].pids[0]).private);
     }
     row.ours = samples_summary(&ours);
     row.reference = samples_summary(&bare);
@@ -101,9 +106,9 @@ void bench_memory(struct bench *b)
 
     allow_descriptors();
     end_child(start_child(b)); /* what the first one costs is no cost of each */
-    double before = private_memory(getpid());
+    double before = memory_of(getpid()).private;
     start.ours = one(start_many(b, children));
-    master.ours = one((private_memory(getpid()) - before) / CHILDREN);
+    master.ours = one((memory_of(getpid()).private - before) / CHILDREN);
     master.unit = "KiB";
     start.reference = one(start_many_references(references));
     measure_idle(children, references);

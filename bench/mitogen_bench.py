@@ -6,7 +6,6 @@ SSH_CONFIG and LINK are as in bench.c.
 """
 
 import getopt
-import os
 import statistics
 import subprocess
 import sys
@@ -17,38 +16,14 @@ import mitogen.core
 import mitogen.master
 import mitogen.select
 
-BLOB_SIZE = 1024 * 1024
+import functions
+
 BLOBS = 16
 CALLS = 500
 WINDOW = 64
 HOPS = 10
+SITTINGS = 5
 QUIET = 0.4
-sink = None
-
-
-def empty():
-    pass
-
-
-def process_id():
-    return os.getpid()
-
-
-@mitogen.core.takes_router
-def sink_open(router):
-    global sink
-    sink = mitogen.core.Receiver(router)
-    return sink.to_sender()
-
-
-def sink_drain(count):
-    return sum(len(sink.get().unpickle()) for _ in range(count))
-
-
-def source(to, count):
-    blob = mitogen.core.Blob(b'\0' * BLOB_SIZE)
-    for _ in range(count):
-        to.send(blob)
 
 
 def report(key, values):
@@ -66,22 +41,37 @@ def rounds(count, function):
     return [timed(function) for _ in range(count)]
 
 
-def measure_call(key, context, calls):
+def call_times(context, calls):
     def one():
         for _ in range(calls):
-            context.call(empty)
-    report(key, [t / calls * 1e6 for t in rounds(5, one)])
+            context.call(functions.empty)
+    return [t / calls * 1e6 for t in rounds(2, one)]
 
 
-def measure_pipeline(router, context):
+def pipeline_rates(context):
     def one():
-        waiting = [context.call_async(empty) for _ in range(WINDOW)]
+        waiting = [context.call_async(functions.empty) for _ in range(WINDOW)]
         for at in range(CALLS):
             waiting[at % WINDOW].get().unpickle()
-            waiting[at % WINDOW] = context.call_async(empty)
+            waiting[at % WINDOW] = context.call_async(functions.empty)
         for receiver in waiting:
             receiver.get().unpickle()
-    report('pipeline', [(CALLS + WINDOW) / t for t in rounds(5, one)])
+    return [(CALLS + WINDOW) / t for t in rounds(2, one)]
+
+
+def measure_local(router):
+    """With a new context for each sitting: bench.h says why."""
+    starts, calls, rates = [], [], []
+    for _ in range(SITTINGS + 1):
+        begin = time.monotonic()
+        context = router.local()
+        starts.append((time.monotonic() - begin) * 1e3)
+        calls += call_times(context, CALLS)
+        rates += pipeline_rates(context)
+        context.shutdown(wait=True)
+    report('start', starts[1:])
+    report('call', calls)
+    report('pipeline', rates)
 
 
 def measure_start(key, connect, count, first_call=False):
@@ -89,7 +79,7 @@ def measure_start(key, connect, count, first_call=False):
         begin = time.monotonic()
         context = connect()
         if first_call:
-            context.call(empty)
+            context.call(functions.empty)
         took = time.monotonic() - begin
         context.shutdown(wait=True)
         return took
@@ -110,7 +100,7 @@ def measure_link(router, link):
     measure_start('link', connect, 3, first_call=True)
     before = traffic()
     context = connect()
-    context.call(empty)
+    context.call(functions.empty)
     after = traffic()
     context.shutdown(wait=True)
     report('link.up', [after[0] - before[0]])
@@ -118,39 +108,42 @@ def measure_link(router, link):
 
 
 def measure_blobs(router, context):
-    blob = mitogen.core.Blob(b'\0' * BLOB_SIZE)
-    sender = context.call(sink_open)
+    blob = mitogen.core.Blob(b'\0' * functions.BLOB_SIZE)
+    sender = context.call(functions.sink_open)
     here = mitogen.core.Receiver(router)
 
     def down():
-        done = context.call_async(sink_drain, BLOBS)
+        done = context.call_async(functions.sink_drain, BLOBS)
         for _ in range(BLOBS):
             sender.send(blob)
-        assert done.get().unpickle() == BLOBS * BLOB_SIZE
+        assert done.get().unpickle() == BLOBS * functions.BLOB_SIZE
 
     def up():
-        done = context.call_async(source, here.to_sender(), BLOBS)
+        done = context.call_async(functions.source, here.to_sender(), BLOBS)
         for _ in range(BLOBS):
-            assert len(here.get().unpickle()) == BLOB_SIZE
+            assert len(here.get().unpickle()) == functions.BLOB_SIZE
         done.get().unpickle()
     report('blobs.down', [BLOBS / t for t in rounds(3, down)])
     report('blobs.up', [BLOBS / t for t in rounds(3, up)])
 
 
 def measure_memory(context):
-    total = 0
-    with open('/proc/%d/smaps_rollup' % context.call(process_id)) as f:
+    kib = {}
+    with open('/proc/%d/smaps_rollup' % context.call(functions.process_id)) as f:
         for line in f:
-            if line.startswith(('Private_Clean:', 'Private_Dirty:')):
-                total += int(line.split()[1])
-    report('memory', [total])
+            words = line.split()
+            if words[-1] == 'kB':
+                kib[words[0]] = int(words[1])
+    report('memory', [kib['Private_Clean:'] + kib['Private_Dirty:']])
+    report('memory.pss', [kib['Pss:']])
+    report('memory.rss', [kib['Rss:']])
 
 
 def measure_chain(router):
     context = None
     for _ in range(HOPS):
         context = router.local(via=context) if context else router.local()
-    measure_call('chain', context, 30)
+    report('chain', call_times(context, 30))
 
 
 def main():
@@ -160,10 +153,8 @@ def main():
     try:
         context = router.local()
         measure_memory(context)
-        measure_call('call', context, CALLS)
-        measure_pipeline(router, context)
         measure_blobs(router, context)
-        measure_start('start', router.local, 7)
+        measure_local(router)
         measure_chain(router)
         if '-s' in options:
             measure_start('ssh', lambda: router.ssh(

@@ -63,7 +63,7 @@ static void measure_memory(struct bench *b)
 {
     struct row row = {.key = "memory.ssh", .name = "memory of an idle child over ssh"};
     struct mito_context *child = connect_child(b);
-    double kib = private_memory(child_pid(child));
+    double kib = memory_of(child_pid(child)).private;
 
     row.ours = (struct summary){kib, kib, kib};
     row.unit = "KiB";

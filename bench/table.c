@@ -28,6 +28,17 @@ void numbers_load(const char *path)
     fclose(f);
 }
 
+void numbers_add(const char *prefix, const char *key, double value)
+{
+    struct number *n = &numbers[number_count];
+
+    if (number_count == NUMBERS_MAX)
+        die("more than %d numbers", NUMBERS_MAX);
+    snprintf(n->key, sizeof n->key, "%s%s", prefix, key);
+    n->value = value;
+    number_count++;
+}
+
 bool numbers_find(const char *prefix, const char *key, double *out)
 {
     size_t length = strlen(prefix);
@@ -53,6 +64,7 @@ void table_add(const struct row *row)
     if (row_count == ROWS_MAX)
         die("more than %d rows", ROWS_MAX);
     rows[row_count++] = *row;
+    numbers_add("c.", row->key, row->ours.median);
     if (isatty(2))
         fprintf(stderr, ".");
 }
@@ -137,4 +149,44 @@ int table_print(void)
         missed += !met(&rows[i]);
     }
     return missed;
+}
+
+/* --- side by side ------------------------------------------------------------------------------
+ */
+
+static const struct side {
+    const char *key, *name, *unit;
+} sides[] = {
+    {"call", "call, round trip", "us"},
+    {"pipeline", "calls, 64 under way", "1/s"},
+    {"start", "start of a local context", "ms"},
+    {"blobs.down", "1 MiB blobs, to the child", "MiB/s"},
+    {"blobs.up", "1 MiB blobs, from the child", "MiB/s"},
+    {"memory.pss", "memory of an idle child, PSS", "KiB"},
+    {"memory.rss", "  RSS", "KiB"},
+};
+
+static void print_side(const struct side *s)
+{
+    double python, mixed, c;
+    char a[32], b[32], d[32];
+
+    if (!numbers_find("mitogen.", s->key, &python) || !numbers_find("python.", s->key, &mixed) ||
+        !numbers_find("c.", s->key, &c))
+        return;
+    printf("%-34s %-6s %14s %14s %8.3gx %14s %8.3gx\n", s->name, s->unit, digits(python, a),
+           digits(mixed, b), mixed / python, digits(c, d), c / python);
+}
+
+void table_print_sides(void)
+{
+    double there;
+
+    if (!numbers_find("mitogen.", sides[0].key, &there) ||
+        !numbers_find("python.", sides[0].key, &there))
+        return;
+    printf("\n%-34s %-6s %14s %14s %9s %14s %9s\n", "master and context", "unit", "Python, Python",
+           "C, Python", "ratio", "C, C", "ratio");
+    for (size_t i = 0; i < sizeof sides / sizeof sides[0]; i++)
+        print_side(&sides[i]);
 }
