@@ -23,7 +23,7 @@ static const struct measurement {
     {"call", bench_call},     {"pipeline", bench_pipeline}, {"chain", bench_chain},
     {"start", bench_start},   {"ssh", bench_ssh},           {"throughput", bench_throughput},
     {"size", bench_size},     {"link", bench_link},         {"bastion", bench_bastion},
-    {"python", bench_python},
+    {"sides", bench_sides},
 };
 
 void die(const char *format, ...)

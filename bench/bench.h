@@ -113,7 +113,7 @@ void bench_size(struct bench *b);
 void bench_ssh(struct bench *b);
 void bench_link(struct bench *b);
 void bench_bastion(struct bench *b);
-void bench_python(struct bench *b);
+void bench_sides(struct bench *b);
 
 /* ssh.c: how long a program takes that must succeed, in ms. */
 double run_to_end(const char *const *argv);

@@ -1,8 +1,10 @@
-"""The same measurements for Mitogen itself, where it is installed: one "mitogen.KEY VALUE" a line.
+"""The same measurements for Mitogen itself, where it is installed.
 
     mitogen_bench.py [-s SSH_CONFIG] [-l LINK]
+    mitogen_bench.py -r
 
-SSH_CONFIG and LINK are as in bench.c.
+The first form prints one "mitogen.KEY VALUE" a line; SSH_CONFIG and LINK are as in bench.c. The other
+one does what sides.c asks for, a round for each line of its input.
 """
 
 import getopt
@@ -18,60 +20,91 @@ import mitogen.select
 
 import functions
 
-BLOBS = 16
+BLOBS = 8
 CALLS = 500
 WINDOW = 64
 HOPS = 10
-SITTINGS = 5
 QUIET = 0.4
+
+
+class Rounds:
+    """Each method does one round and returns what it measured, in the unit of sides.c."""
+
+    def __init__(self, router):
+        self.router = router
+        self.here = mitogen.core.Receiver(router)
+        self.blob = mitogen.core.Blob(b'\0' * functions.BLOB_SIZE)
+        self.context = None
+
+    def start(self):
+        if self.context:
+            self.context.shutdown(wait=True)
+        begin = time.monotonic()
+        self.context = self.router.local()
+        took = time.monotonic() - begin
+        self.sink = self.context.call(functions.sink_open)
+        return took * 1e3
+
+    def call(self):
+        return call_time(self.context, CALLS)
+
+    def pipeline(self):
+        begin = time.monotonic()
+        waiting = [self.context.call_async(functions.empty) for _ in range(WINDOW)]
+        for at in range(CALLS):
+            waiting[at % WINDOW].get().unpickle()
+            waiting[at % WINDOW] = self.context.call_async(functions.empty)
+        for receiver in waiting:
+            receiver.get().unpickle()
+        return (CALLS + WINDOW) / (time.monotonic() - begin)
+
+    def blobs_down(self):
+        begin = time.monotonic()
+        done = self.context.call_async(functions.sink_drain, BLOBS)
+        for _ in range(BLOBS):
+            self.sink.send(self.blob)
+        assert done.get().unpickle() == BLOBS * functions.BLOB_SIZE
+        return BLOBS / (time.monotonic() - begin)
+
+    def blobs_up(self):
+        begin = time.monotonic()
+        done = self.context.call_async(functions.source, self.here.to_sender(), BLOBS)
+        for _ in range(BLOBS):
+            assert len(self.here.get().unpickle()) == functions.BLOB_SIZE
+        done.get().unpickle()
+        return BLOBS / (time.monotonic() - begin)
+
+    def memory_pss(self):
+        return memory(self.context)['Pss:']
+
+    def memory_rss(self):
+        return memory(self.context)['Rss:']
+
+    def serve(self):
+        for line in sys.stdin:
+            print(getattr(self, line.strip().replace('.', '_'))(), flush=True)
+
+
+def memory(context):
+    """The fields of smaps_rollup that are sizes, in KiB."""
+    kib = {}
+    with open('/proc/%d/smaps_rollup' % context.call(functions.process_id)) as f:
+        for line in f:
+            words = line.split()
+            if words[-1] == 'kB':
+                kib[words[0]] = int(words[1])
+    return kib
+
+
+def call_time(context, calls):
+    begin = time.monotonic()
+    for _ in range(calls):
+        context.call(functions.empty)
+    return (time.monotonic() - begin) / calls * 1e6
 
 
 def report(key, values):
     print('mitogen.%s %.4f' % (key, statistics.median(values)), flush=True)
-
-
-def timed(function):
-    begin = time.monotonic()
-    function()
-    return time.monotonic() - begin
-
-
-def rounds(count, function):
-    function()
-    return [timed(function) for _ in range(count)]
-
-
-def call_times(context, calls):
-    def one():
-        for _ in range(calls):
-            context.call(functions.empty)
-    return [t / calls * 1e6 for t in rounds(2, one)]
-
-
-def pipeline_rates(context):
-    def one():
-        waiting = [context.call_async(functions.empty) for _ in range(WINDOW)]
-        for at in range(CALLS):
-            waiting[at % WINDOW].get().unpickle()
-            waiting[at % WINDOW] = context.call_async(functions.empty)
-        for receiver in waiting:
-            receiver.get().unpickle()
-    return [(CALLS + WINDOW) / t for t in rounds(2, one)]
-
-
-def measure_local(router):
-    """With a new context for each sitting: bench.h says why."""
-    starts, calls, rates = [], [], []
-    for _ in range(SITTINGS + 1):
-        begin = time.monotonic()
-        context = router.local()
-        starts.append((time.monotonic() - begin) * 1e3)
-        calls += call_times(context, CALLS)
-        rates += pipeline_rates(context)
-        context.shutdown(wait=True)
-    report('start', starts[1:])
-    report('call', calls)
-    report('pipeline', rates)
 
 
 def measure_start(key, connect, count, first_call=False):
@@ -107,61 +140,40 @@ def measure_link(router, link):
     report('link.down', [after[1] - before[1]])
 
 
-def measure_blobs(router, context):
-    blob = mitogen.core.Blob(b'\0' * functions.BLOB_SIZE)
-    sender = context.call(functions.sink_open)
-    here = mitogen.core.Receiver(router)
-
-    def down():
-        done = context.call_async(functions.sink_drain, BLOBS)
-        for _ in range(BLOBS):
-            sender.send(blob)
-        assert done.get().unpickle() == BLOBS * functions.BLOB_SIZE
-
-    def up():
-        done = context.call_async(functions.source, here.to_sender(), BLOBS)
-        for _ in range(BLOBS):
-            assert len(here.get().unpickle()) == functions.BLOB_SIZE
-        done.get().unpickle()
-    report('blobs.down', [BLOBS / t for t in rounds(3, down)])
-    report('blobs.up', [BLOBS / t for t in rounds(3, up)])
-
-
-def measure_memory(context):
-    kib = {}
-    with open('/proc/%d/smaps_rollup' % context.call(functions.process_id)) as f:
-        for line in f:
-            words = line.split()
-            if words[-1] == 'kB':
-                kib[words[0]] = int(words[1])
+def measure_memory(router):
+    context = router.local()
+    kib = memory(context)
     report('memory', [kib['Private_Clean:'] + kib['Private_Dirty:']])
-    report('memory.pss', [kib['Pss:']])
-    report('memory.rss', [kib['Rss:']])
+    context.shutdown(wait=True)
 
 
 def measure_chain(router):
     context = None
     for _ in range(HOPS):
         context = router.local(via=context) if context else router.local()
-    report('chain', call_times(context, 30))
+    report('chain', [call_time(context, 30) for _ in range(5)][1:])
+
+
+def measure_all(router, ssh_config, link):
+    measure_memory(router)
+    measure_chain(router)
+    if ssh_config:
+        measure_start('ssh', lambda: router.ssh(
+            hostname='good', python_path=['/usr/bin/python3'],
+            ssh_args=['-F', ssh_config], check_host_keys='enforce'), 5)
+    if link:
+        measure_link(router, link)
 
 
 def main():
-    options = dict(getopt.getopt(sys.argv[1:], 's:l:')[0])
+    options = dict(getopt.getopt(sys.argv[1:], 's:l:r')[0])
     broker = mitogen.master.Broker()
     router = mitogen.master.Router(broker)
     try:
-        context = router.local()
-        measure_memory(context)
-        measure_blobs(router, context)
-        measure_local(router)
-        measure_chain(router)
-        if '-s' in options:
-            measure_start('ssh', lambda: router.ssh(
-                hostname='good', python_path=['/usr/bin/python3'],
-                ssh_args=['-F', options['-s']], check_host_keys='enforce'), 5)
-        if '-l' in options:
-            measure_link(router, options['-l'])
+        if '-r' in options:
+            Rounds(router).serve()
+        else:
+            measure_all(router, options.get('-s'), options.get('-l'))
     finally:
         broker.shutdown()
         broker.join()
