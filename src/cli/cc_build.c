@@ -335,8 +335,8 @@ static int link_image(const struct cc_job *job, const struct kind *kind, const c
 }
 
 /* The program itself is linked in its place, so that the names of what is made beside it (.d) are
- * right. What remains of it is what is sent to machines of its kind. */
-static int finish(const char *output, const struct cc_job *job, const struct images *images,
+ * right. What remains of it is the image for its kind. */
+static int finish(const char *output, const struct cc_job *job, struct images *images,
                   struct scratch *scratch)
 {
     struct complaint why;

@@ -85,15 +85,18 @@ static void print_row(struct out *out, const struct row *row, bool as_json)
     free(line);
 }
 
-/* A static program is the image for its own kind. */
-static int list_itself(struct request *r, struct out *out, struct complaint *why)
+/* A static program is the image for its own kind, unless one is bound to it (which may be the
+ * same).
+ */
+static int list_itself(struct request *r, struct images *images, struct out *out,
+                       struct complaint *why)
 {
     struct program program;
     struct bytes content = {0};
     uint8_t hash[MITO_SHA256_SIZE];
     if (program_look(r->file, &program, why) < 0)
         return -1;
-    if (!program.is_static)
+    if (!program.is_static || images_find(images, program.kind) != NULL)
         return 0;
     char *bare = image_bare(r->file, program.kind, &r->scratch, why);
     int result = bare == NULL ? -1 : file_read(bare, &content, why);
@@ -134,7 +137,7 @@ static int list(struct request *r, struct images *images)
                        "                                 BUILD ID");
         out_end_line(&out);
     }
-    int result = list_itself(r, &out, &why);
+    int result = list_itself(r, images, &out, &why);
     for (size_t i = 0; i < images->count && result == 0; i++)
         result = list_image(r, &out, &images->items[i], &why);
     out_close(&out);
@@ -216,9 +219,10 @@ static int check(struct request *r, struct images *images)
     int status = STATUS_OK;
     if (program_look(r->file, &program, &why) < 0)
         return failed(&why);
-    if (program.is_static)
+    bool is_bound = images_find(images, program.kind) != NULL;
+    if (!is_bound && program.is_static)
         printf("%s: the program itself\n", program.kind->name);
-    else if (images_find(images, program.kind) == NULL)
+    else if (!is_bound)
         print_error("%s: no image for its own kind, %s: it is not static, and cannot be one",
                     r->file, program.kind->name);
     for (size_t i = 0; i < images->count; i++) {
@@ -375,7 +379,8 @@ const struct subcommand cmd_image = {
             "  --json            one JSON object a line\n"
             "\n"
             "Kinds are x86_64, aarch64, armv7, riscv64 and i386. A static program is the image\n"
-            "for its own kind; mitosis cc makes programs with images for others.\n"
+            "for its own kind, and is bound to itself along with those for others; mitosis cc\n"
+            "makes such programs.\n"
             "\n"
             "Exit status: 0 all went well, 1 it did not, 2 bad usage.\n",
     .run = run,

@@ -298,13 +298,33 @@ static int put_section(const struct images *images, const char *file, const char
     return result;
 }
 
-int images_bind(const struct images *images, const char *file, const char *out,
-                struct scratch *scratch, struct complaint *why)
+/* A static program is sent to machines of its own kind itself. But contexts of other kinds, which
+ * are no such program, may be asked to start one there, and get it from what is bound. */
+static int add_itself(struct images *images, const char *file, struct scratch *scratch,
+                      struct complaint *why)
+{
+    struct program program;
+    if (program_look(file, &program, why) < 0)
+        return -1;
+    if (!program.is_static || images->count == 0 || images_find(images, program.kind) != NULL)
+        return 0;
+    if (images_add_program(images, file, scratch, why) < 0)
+        return -1;
+    struct image last = images->items[images->count - 1];
+    memmove(images->items + 1, images->items, (images->count - 1) * sizeof *images->items);
+    images->items[0] = last;
+    return 0;
+}
+
+int images_bind(struct images *images, const char *file, const char *out, struct scratch *scratch,
+                struct complaint *why)
 {
     struct bytes bound = {0};
     struct stat st = {.st_mode = 0};
     char *path = scratch_file(scratch, "bound", why);
-    int result = path == NULL ? -1 : put_section(images, file, path, scratch, why);
+    int result = path == NULL ? -1 : add_itself(images, file, scratch, why);
+    if (result == 0)
+        result = put_section(images, file, path, scratch, why);
     if (result == 0)
         result = file_read(path, &bound, why);
     if (result == 0 && stat(file, &st) == 0)

@@ -40,9 +40,10 @@ int images_load(struct images *images, const char *file, struct complaint *why);
  * bound to it is not part of it; nor is what a debugger needs. */
 int images_add_program(struct images *images, const char *file, struct scratch *scratch,
                        struct complaint *why);
-/* Writes `out`: the program of that file with these images bound to it, and no others. */
-int images_bind(const struct images *images, const char *file, const char *out,
-                struct scratch *scratch, struct complaint *why);
+/* Writes `out`: the program of that file with these images bound to it, and no others but itself: a
+ * static program is added to them, if none of its kind is among them. */
+int images_bind(struct images *images, const char *file, const char *out, struct scratch *scratch,
+                struct complaint *why);
 struct image *images_find(struct images *images, const struct kind *kind); /* or NULL */
 void images_free(struct images *images);
 

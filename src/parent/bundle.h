@@ -1,5 +1,6 @@
-/* The images that ride in an executable: those for other kinds of machine, and for its own kind
- * where it is not one that could be sent itself.
+/* The images that ride in an executable: those for other kinds of machine, and with them one for
+ * its own kind, which contexts of the others need, and the program where it could not be sent
+ * itself.
  *
  * They are in an ELF section that is not loaded, ".mitosis.images". Numbers are big endian:
  *

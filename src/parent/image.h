@@ -1,9 +1,9 @@
 /* The images that are sent to bare targets, by kind of machine: as they are (plain) and compressed
  * (packed).
  *
- * That of our own kind is our own executable. Others, and also that one when ours cannot run
- * elsewhere, are bound to the executable (bundle.h); a context that has none asks its parent
- * (modules.h) and checks what comes against the hash that it was given by its own parents.
+ * That of our own kind is our own executable, unless one is bound to it, as others are (bundle.h).
+ * A context that has none asks its parent (modules.h) and checks what comes against the hash that
+ * it was given by its own parents.
  *
  * What is missing of the two forms is made by gzip(1) of this machine, run as a process: no
  * compressor rides along in every image for the sake of the few contexts that ever need one.

@@ -1,5 +1,6 @@
 /* A context on another kind of machine, for tests/targets/test_targets.sh:
- *   kinds SSH KIND    a context of that kind, through that stand-in for ssh(1)
+ *   kinds SSH KIND          a context of that kind, through that stand-in for ssh(1)
+ *   kinds SSH KIND BACK     and from there one of this program's own kind, through that stand-in
  * Prints "ok NAME" or "not ok NAME" lines that begin with KIND. */
 #include "judge.h"
 
@@ -66,17 +67,26 @@ static void judge_step(bool fine, const char *what)
     judge(fine, name, "%s", fine ? "" : mito_error());
 }
 
-static bool is_of_that_kind(struct mito_context *context)
+static bool is_of_kind(struct mito_context *context, const char *expected)
 {
     int64_t pid, now;
     char *of = NULL;
 
     if (mito_call(context, &look_around, "", "sii", &of, &pid, &now) < 0)
         return false;
-    bool same = strcmp(of, kind) == 0 && pid != getpid() && llabs(now - time(NULL)) < 600;
+    bool same = strcmp(of, expected) == 0 && pid != getpid() && llabs(now - time(NULL)) < 600;
     printf("# compiled for %s, process %" PRId64 "\n", of, pid);
     free(of);
     return same;
+}
+
+/* The image for this machine is one that the context there does not have: it asks for it. */
+static void start_back(struct mito_context *there, const char *ssh)
+{
+    struct mito_context *back = mito_ssh(router, .hostname = "back", .ssh_path = ssh, .via = there);
+
+    judge_step(back != NULL, "starts one of the first kind");
+    judge_step(back != NULL && is_of_kind(back, compiled_for()), "which is called");
 }
 
 static bool gives_back(struct mito_context *context)
@@ -112,11 +122,13 @@ int main(int argc, char **argv)
     struct mito_context *there = mito_ssh(router, .hostname = kind, .ssh_path = argv[1]);
     judge_step(there != NULL, "starts");
     if (there != NULL) {
-        judge_step(is_of_that_kind(there), "is called");
+        judge_step(is_of_kind(there, kind), "is called");
         judge_step(gives_back(there), "gives back what it is sent");
         struct mito_context *below = mito_local(router, .via = there);
         judge_step(below != NULL, "grows a child");
-        judge_step(below != NULL && is_of_that_kind(below), "its child is called");
+        judge_step(below != NULL && is_of_kind(below, kind), "its child is called");
+        if (argc > 3)
+            start_back(there, argv[3]);
         judge_step(mito_context_shutdown(there, 10000) == 0, "ends");
     }
     mito_router_free(router);

@@ -50,6 +50,20 @@ program_for()
     fi
 }
 
+# A program of this machine's kind that carries an image for another: a context of that kind, and
+# from there one of the first kind again, whose image it has to ask for.
+there_and_back()
+{
+    local there=aarch64
+    [ "$own" != "$there" ] || there=x86_64
+    "$BUILD/mitosis" image bind -o "$TMPDIR/both" "$BUILD/tests/programs/kinds" \
+        "$build/$there/tests/programs/kinds" || return
+    printf '#!/bin/sh\nPATH=%s exec %s/tests/e2e/first_stage/ssh "$@"\n' "$PATH" "$TOP" >"$TMPDIR/back"
+    chmod 755 "$TMPDIR/back"
+    MT_SETUP="PATH=$TMPDIR/$there:\$PATH" $here/emulated "$TMPDIR/both" \
+        tests/e2e/first_stage/ssh "$there" "$TMPDIR/back"
+}
+
 left_behind()
 {
     find /dev/shm /run /tmp /var/tmp -maxdepth 1 -name '.mitosis-*' 2>/dev/null
@@ -72,6 +86,7 @@ for kind in x86_64 aarch64 armv7 riscv64 i386; do
     fi
     program_for "$kind"
 done
+check "there and back" there_and_back
 check "no file is left" leaves_no_file
 # Where the kernel gives the emulator no open file, it opens the program by the name it was started
 # by: /proc/self/fd/N.
