@@ -107,8 +107,12 @@ BINUTILS_i386    := i686-linux-gnu-
 # binutils(variant, program)
 binutils = $(if $(filter $(1),$(FOREIGN)),$(BINUTILS_$(1)),$(BINUTILS))$(2)
 
+# -g1: functions and lines, which are kept beside the programs; wherever it is built, they and so the
+# build ids are the same. (gcc takes the directory from PWD, which may be another name of this one.)
+export PWD := $(CURDIR)
 CFLAGS_musl  := -Os -ffunction-sections -fdata-sections -fno-asynchronous-unwind-tables \
-                -fno-unwind-tables -fno-ident -fstack-protector -fno-pie
+                -fno-unwind-tables -fno-ident -fstack-protector -fno-pie \
+                -g1 '-ffile-prefix-map=$(CURDIR)=.'
 CFLAGS_glibc := -O1 -g -ffunction-sections -fdata-sections
 CFLAGS_poll  := -O1 -g -DMITO_POLLER_POLL
 CFLAGS_asan  := $(SANITIZE) -fsanitize=address,undefined
@@ -117,7 +121,7 @@ CFLAGS_fuzz  := $(SANITIZE) -fsanitize=fuzzer-no-link,address,undefined \
                 -DFUZZING_BUILD_MODE_UNSAFE_FOR_PRODUCTION
 
 # noseparate-code saves two pages of padding in every image that crosses the wire.
-LDFLAGS_musl  := -static -no-pie -s -Wl,--gc-sections -Wl,--build-id=none -Wl,-z,noseparate-code
+LDFLAGS_musl  := -static -no-pie -Wl,--gc-sections -Wl,--build-id=sha1 -Wl,-z,noseparate-code
 $(foreach k,$(FOREIGN),$(eval CFLAGS_$(k) = $$(CFLAGS_musl)) $(eval LDFLAGS_$(k) = $$(LDFLAGS_musl)))
 LDFLAGS_glibc := -Wl,--gc-sections
 LDFLAGS_poll  :=
@@ -146,7 +150,10 @@ say = $(if $(V),,@echo '  $@' &&)
 compile = $(CC_$(1)) $(STANDARD) $(CFLAGS_$(1)) $(CPPFLAGS) $(CFLAGS) $(call include_dirs,$<) \
           -MMD -MP -c -o $@ $<
 # link(variant, objects and archives)
-link = $(CC_$(1)) -pthread $(CFLAGS_$(1)) $(CFLAGS) $(LDFLAGS_$(1)) $(LDFLAGS) -o $@ $(2) $(LDLIBS)
+link = $(CC_$(1)) -pthread $(CFLAGS_$(1)) $(CFLAGS) $(LDFLAGS_$(1)) $(LDFLAGS) -o $@ $(2) $(LDLIBS) \
+       $(if $(filter musl $(FOREIGN),$(1)),&& $(call split_debug,$(1)))
+# What mitosis image symbolize needs, by build id; of earlier programs too, until make clean.
+split_debug = BINUTILS='$(call binutils,$(1))' tools/split-debug $@ $(BUILD)/$(1)/debug
 # objects(variant, sources)
 objects = $(patsubst %.c,$(BUILD)/$(1)/obj/%.o,$(2))
 
@@ -266,7 +273,7 @@ $(BUILD)/$(OWN)/%: $(BUILD)/musl/%
 # What compiles and links a program for a kind: its directory is installed as it is.
 define kit_rules
 $(KIT)/$(1)/lib/libmitosis.a: $(BUILD)/$(1)/libmitosis.a | $(KIT)/$(1)/cc
-	@cp $$< $$@
+	@$(call binutils,$(1),objcopy) -g $$< $$@
 $(KIT)/$(1)/include/mitosis.h: include/mitosis.h | $(KIT)/$(1)/cc
 	@cp $$< $$@
 endef
@@ -442,12 +449,21 @@ install: library command $(BUILD)/glibc/libmitosis.a ## header, library, command
 		cp -R $(KIT)/$(k) '$(DESTDIR)$(PREFIX)/lib/mitosis/' &&) :
 	$(if $(kits),chmod -R go=u-w '$(DESTDIR)$(PREFIX)/lib/mitosis')
 
+# Of the programs that were built last: by their build ids.
+debug_of_command = for p in mitosis mitosis-copy; do \
+		f=$$(BINUTILS='$(BINUTILS)' tools/split-debug --name $(BUILD)/musl/$$p) || exit; $(1) || exit; done
+installed_debug = '$(DESTDIR)$(PREFIX)/lib/debug/'"$$f"
+.PHONY: install-debug
+install-debug: command ## what mitosis image symbolize needs for crashes of the command's own images
+	$(call debug_of_command,install -D -m 644 $(BUILD)/musl/debug/$$f $(installed_debug))
+
 .PHONY: uninstall
 uninstall: ## removes what install put there
 	rm -rf '$(DESTDIR)$(PREFIX)/lib/mitosis'
 	rm -f '$(DESTDIR)$(PREFIX)/include/mitosis.h' '$(DESTDIR)$(PREFIX)/lib/libmitosis.a' \
 		'$(DESTDIR)$(PREFIX)/lib/pkgconfig/mitosis.pc' '$(DESTDIR)$(PREFIX)/bin/mitosis' \
 		$(foreach m,$(MAN_PAGES),'$(call man_path,$(m))')
+	$(if $(wildcard $(BUILD)/musl/mitosis),$(call debug_of_command,rm -f $(installed_debug)))
 
 # --------------------------------------------------------------------------------------------
 

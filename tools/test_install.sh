@@ -54,6 +54,14 @@ installs_a_static_command()
         file "$root/usr/bin/mitosis" | grep -q 'statically linked'
 }
 
+installs_what_debuggers_need()
+{
+    make install-debug BUILD="${BUILD%/musl}" PREFIX=/usr DESTDIR="$root" >&2 &&
+        file=$root/usr/lib/debug/$(tools/split-debug --name "$root/usr/bin/mitosis") &&
+        readelf -SW "$file" | grep -q '\.debug_line' &&
+        ! readelf -SW "$root/usr/bin/mitosis" | grep -q '\.debug_line\|\.symtab'
+}
+
 uninstalls_every_file()
 {
     make uninstall BUILD="${BUILD%/musl}" PREFIX=/usr DESTDIR="$root" >&2 &&
@@ -64,5 +72,6 @@ case_is "make install" installs
 case_is "pkg-config --modversion" has_the_version_of_the_header
 case_is "a program compiles, links and runs" compiles_links_and_runs
 [ ! -d src/cli ] || case_is "the command is static" installs_a_static_command
+case_is "make install-debug" installs_what_debuggers_need
 case_is "make uninstall" uninstalls_every_file
 exit $failed

@@ -25,6 +25,7 @@ enum {
     ID_MOST = 64,
     ADDRESSES_MAX = 64,
     DIRECTORIES_MAX = 32,
+    USUAL = 3, /* of them */
 };
 
 extern char **environ;
@@ -256,16 +257,19 @@ static int read_named(struct search *s, struct out *out, const char *name, struc
 /* --- arguments ---------------------------------------------------------------------------------
  */
 
-/* Beside the command, where the debug files of a build are, then the system's. */
-static void add_usual(struct search *s, char *beside, size_t size)
+/* Beside the command, where the debug files of a build are; where those of what was installed are;
+ * then the system's. They are in `made`. */
+static void add_usual(struct search *s, char made[2][PATH_MAX])
 {
-    ssize_t length = readlink("/proc/self/exe", beside, size - 16);
+    static const char *const places[] = {"debug", "../lib/debug"};
+    char self[PATH_MAX - 16];
+    ssize_t length = readlink("/proc/self/exe", self, sizeof self - 1);
 
-    if (length > 0) {
-        beside[length] = '\0';
-        char *slash = strrchr(beside, '/');
-        strcpy(slash != NULL ? slash : beside, "/debug");
-        s->directories[s->count++] = beside;
+    self[length > 0 ? length : 0] = '\0';
+    char *slash = strrchr(self, '/');
+    for (size_t i = 0; slash != NULL && i < sizeof places / sizeof *places; i++) {
+        snprintf(made[i], PATH_MAX, "%.*s/%s", (int)(slash - self), self, places[i]);
+        s->directories[s->count++] = made[i];
     }
     s->directories[s->count++] = "/usr/lib/debug";
 }
@@ -285,8 +289,9 @@ static int read_options(struct search *s, int argc, char **argv, struct complain
             return complain(why, "image symbolize: option --debug-dir needs a value");
         if (option != 'd')
             return complain(why, "image symbolize: unknown option %s", argv[optind - 1]);
-        if (s->count == DIRECTORIES_MAX - 2)
-            return complain(why, "image symbolize: more than %d directories", DIRECTORIES_MAX - 2);
+        if (s->count == DIRECTORIES_MAX - USUAL)
+            return complain(why, "image symbolize: more than %d directories",
+                            DIRECTORIES_MAX - USUAL);
         s->directories[s->count++] = optarg;
     }
     return 0;
@@ -300,7 +305,8 @@ static int print_own_help(void)
         "which functions and lines its addresses are.\n"
         "\n"
         "  --debug-dir DIR  where DIR/.build-id/xx/rest.debug are; more than once: all of them.\n"
-        "                   Default: debug/ beside this command, and /usr/lib/debug\n"
+        "                   Default: debug/ beside this command, where make install-debug puts\n"
+        "                   them, and /usr/lib/debug\n"
         "\n"
         "Exit status: 0 all were found, 1 some were not, 2 bad usage.\n";
 
@@ -311,7 +317,7 @@ int symbolize_run(int argc, char **argv)
 {
     static char *const standard_input[] = {"-"};
     struct search search = {.count = 0};
-    char beside[PATH_MAX + 16];
+    char usual[2][PATH_MAX];
     struct complaint why;
     struct out out;
     int result = read_options(&search, argc, argv, &why);
@@ -320,7 +326,7 @@ int symbolize_run(int argc, char **argv)
         return print_complaint(&why);
     if (result > 0)
         return print_own_help();
-    add_usual(&search, beside, sizeof beside);
+    add_usual(&search, usual);
     char *const *names = optind < argc ? argv + optind : standard_input;
     int count = optind < argc ? argc - optind : 1;
     out_open(&out, STDOUT_FILENO);

@@ -56,6 +56,18 @@ crash() {
     "$MITOSIS" image symbolize --debug-dir debug - <log | cmp - out
 }
 
+# The command's own images: what their build keeps for them lies beside it.
+own_build() {
+    # shellcheck disable=SC2016 # for the shell there, which is a child of a child of the context
+    mitosis run --local 1 -- sh -c 'kill -s SEGV "$(cut -d" " -f4 "/proc/$PPID/stat")"; sleep 5'
+    grep -q '^local\..*: crash: signal 11 (SIGSEGV); build id [0-9a-f]*: +0x' err
+    mv err log
+    mitosis image symbolize log
+    [ "$status" -eq 0 ] && [ ! -s err ]
+    grep -q '^    +0x[0-9a-f]*: .*dispatcher_serve at \./src/child/dispatch\.c:[0-9]*$' out
+    grep -q '^    +0x[0-9a-f]*: main at \./src/cli/copy\.c:[0-9]*$' out
+}
+
 not_found() {
     echo 'a: error: crash: signal 11 (SIGSEGV); build id abcdef01: +0x1234 +0x5' >log
     mitosis image symbolize --debug-dir . log
@@ -97,7 +109,7 @@ usage() {
     grep -q 'cannot write: No space left on device' err
 }
 
-for test in crash not_found hostile usage; do
+for test in crash own_build not_found hostile usage; do
     check "$test" "$test"
 done
 finish

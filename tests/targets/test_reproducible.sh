@@ -4,7 +4,7 @@ set -eu
 cd "$TOP"
 failed=0
 mkdir "$TMPDIR/a place"
-cp -R Makefile include src tools "$TMPDIR/a place/"
+cp -R Makefile include python src tools "$TMPDIR/a place/"
 cp "${BUILD%/*}/commit" "$TMPDIR/a place/VERSION"
 products='libmitosis.a mitosis-copy mitosis'
 (
