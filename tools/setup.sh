@@ -22,7 +22,7 @@ test="libc6-dev:- clang:clang libclang-rt-dev:- llvm:llvm-symbolizer libcmocka-d
     kubernetes-client|kubectl:kubectl bsdutils:script"
 # What tests need, too, and Debian 12 has in its backports only.
 newer="incus-base:/usr/libexec/incus/incusd incus-client:incus"
-bench="python3:python3 python3-mitogen:- openssh-server:/usr/sbin/sshd openssh-client:ssh
+bench="libc6-dev:- python3:python3 python3-mitogen:- openssh-server:/usr/sbin/sshd openssh-client:ssh
     iproute2:ip util-linux:nsenter hostname:hostname passwd:useradd jq:jq"
 dev="gdb:gdb valgrind:valgrind clang-tidy:clang-tidy shellcheck:shellcheck"
 
