@@ -191,6 +191,7 @@ $(BUILD)/$(1)/examples/%: $(BUILD)/$(1)/obj/examples/%.o $$(call public_library,
 	$$(say) $$(call link,$(1),$$^)
 
 $(BUILD)/$(1)/obj/src/service/python.o: python/mitosis/modules.py
+$(BUILD)/$(1)/obj/src/cli/python_run.o: src/cli/mitosis_run.py
 
 $(BUILD)/$(1)/mitosis-copy: $$(call objects,$(1),$$(COPY_C)) $$(call public_library,$(1))
 	$$(say) $$(call link,$(1),$$^)

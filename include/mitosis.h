@@ -671,6 +671,13 @@ int mito_python_async_(struct mito_router *router, struct mito_receiver *rx, voi
 struct mito_python_modules {
     const char *python_path; /* default "python3", or /usr/bin/python3 when only that has Mitogen */
     const char *const *directories; /* looked in before those of the interpreter; NULL-terminated */
+    const struct mito_python_text *texts; /* before all of those; the last one has no name */
+};
+
+/* A Python module that the program has in itself, instead of in a file. */
+struct mito_python_text {
+    const char *name; /* letters, digits and '_'; it is in no package */
+    const char *text; /* copied */
 };
 
 /* Sets that; once, in the master, before the first mito_python(), which else does it with the

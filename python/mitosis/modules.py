@@ -1,9 +1,10 @@
 """The master's source of Python modules, for the contexts below it that run Python.
 
-A C master has this text in it (src/service/python.c), and runs it with the directories to look in first as arguments. Reads names of
-modules, one a line; answers each with lines "found NAME LENGTH", each followed by the payload of a
-LOAD_MODULE, or "missing NAME". What a module imports is answered before it, unless it was before:
-so it is there when it is needed. Ends when its standard input does.
+A C master has this text in it (src/service/python.c), and runs it with the directories to look in
+first as arguments. Reads names of modules, one a line; answers each with lines "found NAME LENGTH",
+each followed by the payload of a LOAD_MODULE, or "missing NAME". What a module imports is answered
+before it, unless it was before: so it is there when it is needed. A line "module NAME LENGTH" is
+followed by the text of a module that is in no file. Ends when its standard input does.
 
 Nothing is imported to find a module: names come from contexts that are not to be trusted. Modules
 of the standard library are not served, since the other interpreter has its own.
@@ -58,6 +59,9 @@ class Finder:
         self.stdlib = tuple(sysconfig.get_path(name) + '/' for name in ('stdlib', 'platstdlib'))
         self.specs = {}
         self.known = {}
+
+    def add_text(self, name, source):
+        self.known[name] = None, name + '.py', source
 
     def find_spec(self, name):
         if name not in self.specs:
@@ -218,6 +222,10 @@ class Server:
     def serve(self):
         for line in sys.stdin.buffer:
             name = line.decode('utf-8', 'replace').strip()
+            if name.startswith('module '):
+                _, name, length = name.split(' ')
+                self.finder.add_text(name, sys.stdin.buffer.read(int(length)))
+                continue
             try:
                 self.answer(name)
             except Exception as e:

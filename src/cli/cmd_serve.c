@@ -5,15 +5,18 @@
 
 #include "cli.h"
 #include "number.h"
+#include "python_run.h"
 #include "session.h"
 #include "signals.h"
+#include "tool.h"
 #include "warm.h"
 
-enum { OPTION_IDLE = 256 };
+enum { OPTION_IDLE = 256, OPTION_MODULES };
 
 struct serve_options {
     const char *path;
-    int64_t idle_ms; /* 0: for ever */
+    int64_t idle_ms;      /* 0: for ever */
+    struct words modules; /* directories of Python modules */
 };
 
 /* When it is to be looked again whether nobody has been there for long enough. */
@@ -44,7 +47,9 @@ static int serve(const struct serve_options *options)
         print_error("%s", why.text);
         return STATUS_UNREACHABLE;
     }
-    struct mito_listener *listener = mito_listen(session.router, .path = options->path);
+    struct mito_listener *listener = NULL;
+    if (python_run_serve(session.router, options->modules.items) == 0)
+        listener = mito_listen(session.router, .path = options->path);
     if (listener == NULL) {
         print_error("%s", mito_error());
     } else {
@@ -61,6 +66,7 @@ static int read_arguments(struct serve_options *options, int argc, char **argv,
 {
     static const struct option long_options[] = {
         {"idle-timeout", required_argument, NULL, OPTION_IDLE},
+        {"modules", required_argument, NULL, OPTION_MODULES},
         {"help", no_argument, NULL, 'h'},
         {0},
     };
@@ -71,9 +77,11 @@ static int read_arguments(struct serve_options *options, int argc, char **argv,
             return 1;
         if (option == ':')
             return complain(why, "option %s needs a value", argv[optind - 1]);
-        if (option != OPTION_IDLE)
+        if (option == OPTION_MODULES)
+            words_add(&options->modules, optarg);
+        else if (option != OPTION_IDLE)
             return complain(why, "unknown option %s", argv[optind - 1]);
-        if (!seconds_parse(optarg, &options->idle_ms))
+        else if (!seconds_parse(optarg, &options->idle_ms))
             return complain(why, "--idle-timeout: bad number of seconds '%s'", optarg);
     }
     if (argv[optind] == NULL)
@@ -88,17 +96,21 @@ static int run(const struct subcommand *self, int argc, char **argv)
 {
     struct serve_options options = {.path = NULL};
     struct complaint why;
+    int status = STATUS_OK;
     int result = read_arguments(&options, argc, argv, &why);
     if (result < 0)
-        return print_complaint(&why);
-    return result > 0 ? print_help(self) : serve(&options);
+        status = print_complaint(&why);
+    else
+        status = result > 0 ? print_help(self) : serve(&options);
+    words_free(&options.modules);
+    return status;
 }
 
 const struct subcommand cmd_serve = {
     .name = "serve",
     .summary = "keep contexts open for later commands",
     .help =
-        "usage: mitosis serve [--idle-timeout S] PATH\n"
+        "usage: mitosis serve [--idle-timeout S] [--modules DIR]... PATH\n"
         "\n"
         "Listens on a unix socket at PATH, for run --connect PATH and tree --connect PATH: the\n"
         "contexts that they open stay open behind this process, and later ones use them again.\n"
@@ -106,6 +118,7 @@ const struct subcommand cmd_serve = {
         "SIGHUP, and all contexts with it.\n"
         "\n"
         "  --idle-timeout S  end when nobody has been connected for S seconds\n"
+        "  --modules DIR     has Python modules for the scripts of later commands\n"
         "\n"
         "Exit status: 0 ended when it was told to, 2 bad usage, or it cannot listen there.\n",
     .run = run,

@@ -304,7 +304,7 @@ static int read_arguments(struct plan *plan, int argc, char **argv, struct compl
     for (int i = optind; result == 0 && i < argc; i++)
         result = hosts_expand_list(&hosts.routes, argv[i], why);
     if (result == 0)
-        result = host_options_plan(&hosts, plan, why);
+        result = host_options_plan(&hosts, NULL, plan, why);
     names_free(&hosts.routes);
     if (result == 0 && plan->target_count == 0)
         result = complain(why, "no routes");

@@ -80,11 +80,14 @@ static int end_with_sudo(struct plan *plan, const char *user, struct complaint *
     return result < 0 ? complain_prefix(why, "--sudo") : 0;
 }
 
-int host_options_plan(struct host_options *h, struct plan *plan, struct complaint *why)
+int host_options_plan(struct host_options *h, const char *last_hop, struct plan *plan,
+                      struct complaint *why)
 {
     int result = h->via != NULL ? plan_via(plan, h->via, why) : 0;
     if (result == 0 && h->sudo != NULL)
         result = end_with_sudo(plan, h->sudo, why);
+    if (result == 0 && last_hop != NULL)
+        result = plan_end_with(plan, last_hop, why);
     for (size_t i = 0; result == 0 && i < h->routes.count; i++)
         result = plan_add(plan, h->routes.items[i], why);
     names_free(&h->routes);

@@ -45,8 +45,9 @@ struct host_options {
 /* Takes the option that getopt_long(3) returned: 0, or -1 with a complaint. For any other option,
  * and what getopt_long() could not make sense of, the complaint says so. */
 int host_options_take(struct host_options *h, int option, char *const *argv, struct complaint *why);
-/* Makes the plan of them, and empties them. */
-int host_options_plan(struct host_options *h, struct plan *plan, struct complaint *why);
+/* Makes the plan of them, and empties them. All routes end with `last_hop`; NULL: as they are. */
+int host_options_plan(struct host_options *h, const char *last_hop, struct plan *plan,
+                      struct complaint *why);
 /* Asks for the passwords, when all else is known to be right. */
 int host_options_ask(const struct host_options *h, struct plan *plan, struct complaint *why);
 /* Prints the complaint, unless it was a signal that made one of these fail; the exit status. */

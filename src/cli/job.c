@@ -40,15 +40,18 @@ struct job {
 /* ------------------------------------------------------------------------------------------- */
 
 /* Ends the topmost context on the way to this one that nothing needs any more. Does not wait. When
- * the user wants to leave, the router's end does it for all. Those of mitosis serve stay. */
+ * the user wants to leave, the router's end does it for all. Those that mitosis serve keeps stay.
+ */
 static void release_contexts(const struct job *job, struct node *node)
 {
+    bool served = job->session.server != NULL;
     struct node *top = NULL;
     for (; node != NULL; node = node->parent) {
-        if (--node->unfinished == 0 && node->state == NODE_UP)
+        bool stays = served && !node->hop->method->own;
+        if (--node->unfinished == 0 && node->state == NODE_UP && !stays)
             top = node;
     }
-    if (top == NULL || job->interrupted != 0 || job->session.server != NULL)
+    if (top == NULL || (job->interrupted != 0 && !served))
         return;
     (void)mito_context_shutdown(top->context, 0); /* what is not gone by now is killed */
     for (struct node *below = top; below != NULL; below = node_next(top, below)) {
@@ -84,6 +87,7 @@ static void finish(struct job *job, struct target *t, enum outcome outcome)
     job->unfinished--;
     deactivate(job, t);
     report_finished(&job->report, t);
+    t->value = NULL; /* it goes with the message */
     release_contexts(job, t->node);
     free(t->error);
     t->error = NULL;
@@ -113,14 +117,21 @@ static void stop_command(struct target *t, int patience)
         (void)mito_send(t->flow, ""); /* if it fails, so does the call */
 }
 
+static int call(struct job *job, struct target *t, int window)
+{
+    struct mito_context *context = t->node->context;
+    if (job->options->python != NULL)
+        return python_run_call(job->options->python, context, t->rx, t, job->argv, window);
+    return mito_call_async(context, &run_command, t->rx, t, "vri", job->argv, t->rx, window);
+}
+
 static void start_command(struct job *job, struct target *t)
 {
     size_t window = IN_FLIGHT_MAX / job->options->parallel;
     t->state = TARGET_RUNNING;
     t->since = now_ms();
     t->deadline = job->options->timeout_ms > 0 ? t->since + job->options->timeout_ms : INT64_MAX;
-    if (mito_call_async(t->node->context, &run_command, t->rx, t, "vri", job->argv, t->rx,
-                        window < WINDOW_MAX ? window : WINDOW_MAX) < 0)
+    if (call(job, t, window < WINDOW_MAX ? (int)window : WINDOW_MAX) < 0)
         finish_failed(job, t, OUTCOME_UNREACHABLE, mito_error());
 }
 
@@ -211,11 +222,33 @@ static enum outcome outcome_of(int code)
                : OUTCOME_FAILED;
 }
 
+static int read_result(const struct job *job, struct target *t, struct mito_message *message,
+                       int64_t *code, int64_t *number, int64_t *total)
+{
+    const struct mito_value *values = NULL;
+    if (job->options->python == NULL)
+        return mito_message_read(message, "iii", code, number, total);
+    int result = mito_message_read(message, "iiiv", code, number, total, &values);
+    t->value = result == 0 ? mito_value_item(values, 0) : NULL;
+    return result;
+}
+
+/* The call has failed. Python that does not stop when it is told to ends with its context. */
+static void receive_failure(struct job *job, struct target *t)
+{
+    enum outcome outcome = outcome_of(mito_error_code());
+    if (job->options->python != NULL && t->stopping && outcome == OUTCOME_UNREACHABLE) {
+        t->error = why_stopped(job, t);
+        outcome = OUTCOME_FAILED;
+    }
+    finish_failed(job, t, outcome, mito_error());
+}
+
 static void receive_result(struct job *job, struct target *t, struct mito_message *message)
 {
     int64_t code = 0, number = 0, total = 0;
-    if (mito_message_read(message, "iii", &code, &number, &total) < 0) {
-        finish_failed(job, t, outcome_of(mito_error_code()), mito_error());
+    if (read_result(job, t, message, &code, &number, &total) < 0) {
+        receive_failure(job, t);
         return;
     }
     if (code < 0 || code > 255 || number < 0 || number > 127) {
@@ -412,6 +445,14 @@ static int exit_status(const struct job *job)
     return job->unreachable ? STATUS_UNREACHABLE : job->failed ? STATUS_FAILED : STATUS_OK;
 }
 
+/* What Python contexts need comes from the master: from mitosis serve, if there is one. */
+static int serve_python(const struct job *job)
+{
+    if (job->options->python == NULL || job->session.server != NULL)
+        return 0;
+    return python_run_serve_own(job->options->python, job->session.router);
+}
+
 int job_run(struct plan *plan, const struct job_options *options)
 {
     enum { DESCRIPTORS = 8 }; /* of one context that is being opened, at most */
@@ -424,7 +465,8 @@ int job_run(struct plan *plan, const struct job_options *options)
     make_targets(&job);
     report_start(&job.report, options->mode, plan->target_count);
     job.argv = list_of(options->argv);
-    if (job.argv != NULL && opening_start(&job.opening, &job.session, plan, on_opened, &job) == 0) {
+    if (job.argv != NULL && serve_python(&job) == 0 &&
+        opening_start(&job.opening, &job.session, plan, on_opened, &job) == 0) {
         loop(&job);
     } else {
         print_error("%s", mito_error());

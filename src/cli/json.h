@@ -1,4 +1,4 @@
-/* Writes JSON objects of one level, one a line, in pieces of bounded size.
+/* Writes JSON objects, one a line, in pieces of bounded size.
  *
  *     json_begin(&j);
  *     json_text(&j, "host", "db1", 3);
@@ -11,6 +11,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include "mitosis.h"
 
 struct json {
     void (*write)(void *arg, const char *data, size_t length);
@@ -29,5 +31,8 @@ void json_integer(struct json *j, const char *key, int64_t value);
 void json_thousandths(struct json *j, const char *key, int64_t value);
 /* Bytes that are no UTF-8 become U+FFFD; control characters, also DEL and C1, are escaped. */
 void json_text(struct json *j, const char *key, const char *text, size_t length);
+/* Lists and tuples, dicts with texts as keys, texts, numbers, truth values and None; nothing is
+ * written when there is anything else in it. */
+void json_value(struct json *j, const char *key, const struct mito_value *value);
 
 #endif

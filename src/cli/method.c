@@ -136,6 +136,11 @@ static const struct method_option setns[] = {
     COMMON,
 };
 
+static const struct method_option python[] = {
+    ROW(python, python_path, WORD),
+    COMMON,
+};
+
 static const struct method methods[] = {
     {.name = "ssh", .options = ssh}, /* the first is the one that need not be named */
     {.name = "local", .options = local, .fallback = "local"},
@@ -152,6 +157,7 @@ static const struct method methods[] = {
     {.name = "incus", .options = incus},
     {.name = "jail", .options = jail},
     {.name = "setns", .options = setns, .instead = "pid", .with = "kind"},
+    {.name = "python", .options = python, .fallback = "python3", .own = true},
 };
 /* clang-format on */
 

@@ -27,6 +27,7 @@ union method_options {
     struct mito_incus_options incus;
     struct mito_jail_options jail;
     struct mito_setns_options setns;
+    struct mito_python_options python;
 };
 
 struct method {
@@ -38,6 +39,8 @@ struct method {
     const char *instead;  /* or else this one; if it is a number, so can be the target */
     const char *with;     /* is given if and only if the first is */
     bool account; /* leads to another account of the same host, with a password of its own */
+    bool own;     /* is opened for one run, on the host where that is: has no place in routes, and
+                     is not kept for later runs */
 };
 
 /* The first of the table, for a hop that does not name one. */

@@ -70,7 +70,7 @@ static void open_node(struct opening *o, struct node *node)
     struct mito_context *via = via_of(o, node), *server = o->session->server;
     node->state = NODE_OPENING;
     node->since = now_ms();
-    if (server != NULL)
+    if (server != NULL && !node->hop->method->own)
         node->context = warm_find_context(server, via, node->hop->key);
     if (node->context != NULL) {
         tried(o);
@@ -107,7 +107,7 @@ void opening_receive(struct opening *o)
         fail(o, node);
         return;
     }
-    if (o->session->server != NULL)
+    if (o->session->server != NULL && !node->hop->method->own)
         warm_keep_context(o->session->server, via_of(o, node), node->hop->key, node->context);
     came_up(o, node);
 }

@@ -72,7 +72,8 @@ static struct node *add_node(struct plan *plan, struct node *parent, struct hop 
     struct node **last = parent != NULL ? &parent->last_child : &plan->last;
     node->parent = parent;
     node->hop = hop;
-    node->label = hop->method->account && parent != NULL ? parent->label : hop->name;
+    bool same_host = hop->method->account || hop->method->own;
+    node->label = same_host && parent != NULL ? parent->label : hop->name;
     grow_buckets(plan);
     *(*first == NULL ? first : &(*last)->next) = node;
     *last = node;
@@ -134,7 +135,7 @@ int plan_end_with(struct plan *plan, const char *text, struct complaint *why)
     if (hop == NULL)
         return -1;
     hop_free(hop);
-    plan->last_hop = memory_text(text);
+    plan->last_hops[plan->last_hop_count++] = memory_text(text);
     return 0;
 }
 
@@ -144,8 +145,10 @@ int plan_add(struct plan *plan, const char *text, struct complaint *why)
     if (route_parse(&route, text, why) < 0)
         return -1;
     struct node *node = add_route(plan, plan->via, &route);
-    if (plan->last_hop != NULL)
-        node = add_hop(plan, node, hop_parse(plan->last_hop, strlen(plan->last_hop), why));
+    for (size_t i = 0; i < plan->last_hop_count; i++) {
+        const char *hop = plan->last_hops[i];
+        node = add_hop(plan, node, hop_parse(hop, strlen(hop), why));
+    }
     add_target(plan, node);
     return 0;
 }
@@ -217,7 +220,8 @@ void plan_free(struct plan *plan)
     }
     free(plan->targets);
     free(plan->buckets);
-    free(plan->last_hop);
+    for (size_t i = 0; i < plan->last_hop_count; i++)
+        free(plan->last_hops[i]);
     passwords_wipe(&plan->passwords);
     *plan = (struct plan){0};
 }

@@ -41,7 +41,10 @@ struct node {
     struct fact *fact;     /* what the tree's picture shows of it */
 };
 
-enum { DEPTH_MAX = 2 * HOPS_MAX + 1 }; /* a prefix, a route behind it, and one hop more */
+enum {
+    LAST_HOPS_MAX = 2,
+    DEPTH_MAX = 2 * HOPS_MAX + LAST_HOPS_MAX, /* a prefix, a route behind it, and those */
+};
 
 struct plan {
     struct node *first, *last; /* that have no parent */
@@ -49,15 +52,17 @@ struct plan {
     size_t target_count, target_capacity;
     struct node **buckets;
     size_t bucket_count, node_count;
-    struct node *via;           /* routes start behind it */
-    char *last_hop;             /* routes end with it; NULL: as they are written */
+    struct node *via;               /* routes start behind it */
+    char *last_hops[LAST_HOPS_MAX]; /* routes end with them */
+    size_t last_hop_count;
     const char *connect;        /* the socket of a mitosis serve to go through; NULL: none */
     struct passwords passwords; /* what those hops are told that ask */
 };
 
 /* The routes that follow start behind this one. To be called at most once, before them. */
 int plan_via(struct plan *plan, const char *text, struct complaint *why);
-/* The routes that follow get one hop more. To be called at most once, before them. */
+/* The routes that follow get one hop more. To be called before them, at most LAST_HOPS_MAX times.
+ */
 int plan_end_with(struct plan *plan, const char *hop, struct complaint *why);
 /* Adds one route; one that is there already is no error. */
 int plan_add(struct plan *plan, const char *text, struct complaint *why);

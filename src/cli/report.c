@@ -134,6 +134,8 @@ static void finish_json(struct report *r, const struct target *t)
         json_null(j, "signal");
     for (int i = 0; i < 2; i++)
         json_text(j, keys[i], t->output[i].data, t->output[i].length);
+    if (t->value != NULL)
+        json_value(j, "value", t->value);
     if (t->error != NULL)
         json_text(j, "error", t->error, strlen(t->error));
     else

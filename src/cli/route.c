@@ -22,6 +22,11 @@ int route_parse(struct route *out, const char *text, struct complaint *why)
             complain(why, "more than %d hops", HOPS_MAX);
         else
             hop = hop_parse(at, length, why);
+        if (hop != NULL && hop->method->own) {
+            complain(why, "%s: has no place in a route; see run --python", hop->method->name);
+            hop_free(hop);
+            hop = NULL;
+        }
         if (hop == NULL) {
             route_free(out);
             return quote(text, why);

@@ -32,6 +32,8 @@ struct target {
 
     struct bytes output[2]; /* stdout, stderr: what is kept of it, or the line that has not ended */
     bool cut;               /* there was more than is kept */
+    const struct mito_value *value; /* the result of Python, while it is reported; NULL: none that
+                                       can be told */
 
     enum outcome outcome;
     int code, signal;

@@ -38,6 +38,7 @@ static struct python {
     struct module_provider provider;
     struct mito_router *router; /* NULL: not set up */
     struct argv argv;
+    struct buf texts; /* of the program's own modules, as it is told them when it starts */
     bool started, failed;
     struct process process;
     struct activity activity;
@@ -104,6 +105,7 @@ static void finish(struct python *p)
     buf_free(&p->in);
     buf_free(&p->out);
     buf_free(&p->err);
+    buf_free(&p->texts);
     argv_free(&p->argv);
     p->router = NULL;
 }
@@ -289,7 +291,9 @@ static int start(struct python *p)
     process_watch(&p->process, &p->router->broker, pid, on_exit_of_python, p);
     p->watch = watch_new(&p->router->broker, p->fd, POLLER_IN, on_ready, p);
     p->err_watch = watch_new(&p->router->broker, p->err_fd, POLLER_IN, on_stderr, p);
-    return p->watch != NULL && p->err_watch != NULL ? 0 : -1;
+    if (p->watch == NULL || p->err_watch == NULL)
+        return -1;
+    return buf_append(&p->out, p->texts.data, p->texts.length);
 }
 
 static bool provide(struct module_provider *provider, struct mito_router *r, const char *name)
@@ -318,11 +322,36 @@ static bool provide(struct module_provider *provider, struct mito_router *r, con
 /* --- public ------------------------------------------------------------------------------------
  */
 
+/* "module NAME LENGTH", and the text behind that line. */
+static int add_text(struct buf *out, const struct mito_python_text *t)
+{
+    size_t length = t->text != NULL ? strlen(t->text) : 0;
+    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_";
+
+    if (t->name[0] == '\0' || t->name[strspn(t->name, plain)] != '\0' || length > PAYLOAD_MAX)
+        return error_set(MITO_E_INVALID, "Python modules: '%s' cannot be served", t->name);
+    if (buf_printf(out, "module %s %zu\n", t->name, length) < 0)
+        return -1;
+    return buf_append(out, t->text, length);
+}
+
+static int add_texts(struct buf *out, const struct mito_python_text *texts)
+{
+    for (; texts != NULL && texts->name != NULL; texts++) {
+        if (add_text(out, texts) < 0)
+            return -1;
+    }
+    return 0;
+}
+
 /* Lock held. */
 static int set_up(struct mito_router *r, const struct mito_python_modules *o)
 {
     struct python *p = &python;
 
+    buf_free(&p->texts);
+    if (add_texts(&p->texts, o != NULL ? o->texts : NULL) < 0)
+        return -1;
     argv_free(&p->argv);
     argv_add(&p->argv, o != NULL && o->python_path != NULL ? o->python_path : "python3");
     argv_add(&p->argv, "-c");

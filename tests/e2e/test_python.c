@@ -36,12 +36,14 @@ MITO_FUNCTION_FLAGS(ask_pid, MITO_CONCURRENT)
 #define up(...)                                                                                    \
     tree_up_(mito_python(tree, .python_path = PYTHON __VA_OPT__(, ) __VA_ARGS__), __LINE__)
 
+static const struct mito_python_text texts[] = {{"in_the_program", "VALUE = 'a text'\n"}, {0}};
+
 static void serve(void)
 {
-    assert_int_equal(
-        mito_serve_python(
-            tree, &(struct mito_python_modules){.python_path = PYTHON, .directories = directories}),
-        0);
+    struct mito_python_modules modules = {
+        .python_path = PYTHON, .directories = directories, .texts = texts};
+
+    assert_int_equal(mito_serve_python(tree, &modules), 0);
 }
 
 static pid_t python_pid(struct mito_context *context)
@@ -162,6 +164,7 @@ static void test_services(void **state)
 static void test_modules(void **state)
 {
     struct mito_router_options options = {.log_level = MITO_IO, .log_level_set = true};
+    char *text = NULL;
 
     (void)state;
     tree_reopen(&options);
@@ -169,6 +172,10 @@ static void test_modules(void **state)
     struct mito_context *middle = tree_local();
     struct mito_context *p = up(.via = middle);
     import_it(p, "simple");
+    assert_int_equal(mito_call_python(p, "remote", "import_it", "s", "in_the_program", "s", &text),
+                     0);
+    assert_string_equal(text, "a text");
+    free(text);
     size_t before = questions();
     assert_int_equal(import_it(p, "outer.inner"), 42);
     assert_int_equal(questions() - before, 2);
@@ -257,9 +264,12 @@ static void test_nonsense(void **state)
 
 static void test_no_mitogen(void **state)
 {
+    static const struct mito_python_text wrong[] = {{"../x", ""}, {0}};
     char script[5000];
 
     (void)state;
+    assert_int_equal(mito_serve_python(tree, &(struct mito_python_modules){.texts = wrong}), -1);
+    assert_error(MITO_E_INVALID, "'../x'");
     snprintf(script, sizeof script, "%s", path_of("bare-python"));
     assert_int_equal(mito_serve_python(tree, &(struct mito_python_modules){.python_path = script}),
                      0);

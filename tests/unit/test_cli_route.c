@@ -649,7 +649,7 @@ static void test_last_hop(void **state)
     plan_free(&plan);
 }
 
-/* A prefix and a route, both as long as can be, and one hop more. */
+/* A prefix and a route, both as long as can be, and the hops behind them. */
 static void test_deepest_route(void **state)
 {
     (void)state;
@@ -660,14 +660,16 @@ static void test_deepest_route(void **state)
         bytes_add_text(&text, i == 0 ? "a" : "/a");
     char *route = bytes_take_text(&text);
     assert_int_equal(plan_end_with(&plan, "sudo:", &why), 0);
+    assert_int_equal(plan_end_with(&plan, "python:", &why), 0);
     assert_int_equal(plan_via(&plan, route, &why), 0);
     add(&plan, route);
     free(route);
     assert_int_equal(plan.node_count, DEPTH_MAX);
     route = whole_route(plan.targets[0]);
-    assert_int_equal(strlen(route),
-                     DEPTH_MAX * strlen("ssh:a/") + strlen("sudo:root") - strlen("ssh:a/"));
+    assert_int_equal(strlen(route), 2 * HOPS_MAX * strlen("ssh:a/") + strlen("sudo:root/") +
+                                        strlen("python:python3"));
     free(route);
+    assert_string_equal(plan.targets[0]->label, "a");
     plan_free(&plan);
 }
 

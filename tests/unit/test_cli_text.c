@@ -101,6 +101,51 @@ static void test_json_of_any_size(void **state)
     }
 }
 
+static void check_value(struct mito_value *value, const char *expected)
+{
+    struct bytes out = {0};
+    struct json j = {.write = collect, .arg = &out};
+    json_begin(&j);
+    json_value(&j, "v", value);
+    json_end(&j);
+    char *got = bytes_take_text(&out);
+    assert_string_equal(got, expected);
+    free(got);
+    mito_value_free(value);
+}
+
+static struct mito_value *list_with(struct mito_value *item)
+{
+    struct mito_value *list = mito_value_new_list();
+    assert_int_equal(mito_value_append(list, mito_value_new_none()), 0);
+    assert_int_equal(mito_value_append(list, item), 0);
+    return list;
+}
+
+static struct mito_value *dict_with(struct mito_value *key, struct mito_value *item)
+{
+    struct mito_value *dict = mito_value_new_dict();
+    assert_int_equal(mito_value_set(dict, key, item), 0);
+    return dict;
+}
+
+static void test_json_values(void **state)
+{
+    (void)state;
+    check_value(list_with(mito_value_new_int(INT64_MIN)), "{\"v\":[null,-9223372036854775808]}\n");
+    check_value(list_with(mito_value_new_double(0.1)), "{\"v\":[null,0.1]}\n");
+    check_value(mito_value_new_double(1.0 / 3), "{\"v\":0.3333333333333333}\n");
+    check_value(dict_with(mito_value_new_str("\"\n", 2), list_with(mito_value_new_bool(true))),
+                "{\"v\":{\"\\\"\\n\":[null,true]}}\n");
+    check_value(dict_with(mito_value_new_str("a", 1), mito_value_new_str("\xed\xa0\x80\0", 4)),
+                "{\"v\":{\"a\":\"\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\\u0000\"}}\n");
+    check_value(mito_value_new_list(), "{\"v\":[]}\n");
+    /* What JSON has not is left out with all around it. */
+    check_value(list_with(mito_value_new_bytes("x", 1)), "{}\n");
+    check_value(list_with(mito_value_new_double(INFINITY)), "{}\n");
+    check_value(dict_with(mito_value_new_int(1), mito_value_new_none()), "{}\n");
+}
+
 /* ------------------------------------------------------------------------------------------- */
 
 static void check_picture(bool utf8, const char *expected)
@@ -159,7 +204,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_printable),        cmocka_unit_test(test_json),
         cmocka_unit_test(test_json_of_any_size), cmocka_unit_test(test_picture),
-        cmocka_unit_test(test_locale),
+        cmocka_unit_test(test_locale),           cmocka_unit_test(test_json_values),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,233 @@
+#!/bin/bash
+# mitosis run --python and --script: values, output, exceptions, ends; in contexts of local hosts.
+# shellcheck source=lib.sh
+# shellcheck disable=SC2154 # $status
+. "$(dirname "$0")/lib.sh"
+
+export PATH=/usr/bin:$PATH # Debian's Python, which has Mitogen
+
+SERVER=
+end_server() {
+    [ -z "$SERVER" ] || kill "$SERVER" 2>/dev/null
+}
+cleanup+=(end_server)
+
+# Pythons that are contexts of the mitosis with this pid, at any depth.
+pythons() {
+    local pid
+    for pid in $(below "$1"); do
+        tr '\0' '\n' 2>/dev/null <"/proc/$pid/cmdline" | head -n 1 | grep -q '^/.*(mitosis:' && echo "$pid"
+    done
+    return 0
+}
+
+# ---- expressions ------------------------------------------------------------------------------
+
+expressions() {
+    mitosis run --local 2 --python 'platform.node()'
+    expect 0 "local1: $(uname -n)"$'\n'"local2: $(uname -n)" ""
+    # Names that are bound in it are no modules; a module in a package is imported when it is named.
+    mitosis run --local 1 --json --python '[
+        [math.floor(os) for os in (1.5, 2.5)], (lambda re: re + 1)(1),
+        xml.etree.ElementTree.fromstring("<a/>").tag, os.path.basename("a/b"), 1e100, None, {1: "é\"\n"}]'
+    expect 0 - ""
+    jq -e '.value == [[1, 2], 2, "a", "b", 1e100, null, {"1": "é\"\n"}] and .status == 0 and
+        (.stdout | startswith("[[1, 2], 2, ")) and .context > 1' out >/dev/null
+    mitosis run --local 2 --group --python '"same\nfor all"'
+    expect 0 - ""
+    equal "$(cat out)" $'---------------\nlocal[1-2] (2)\n---------------\nsame\nfor all'
+}
+
+# What JSON has not is text alone, and None is none at all.
+values() {
+    PYTHONPATH=$TOP/src/cli python3 -B - <<'PY'
+import functools, math, mitosis_run
+for value in None, 1, 'x', [1, [2.5]], {'a': None}:
+    assert mitosis_run.plain(value) == [value], value
+deep = functools.reduce(lambda a, _: [a], range(50), 0)
+for value in math.nan, {1, 2}, deep, b'x', 'x' * 2000000:
+    assert mitosis_run.plain(value) == [], value
+PY
+    mitosis run --local 1 --json --python '10**30'
+    jq -e '.status == 0 and (has("value") | not) and (.stdout | length == 32)' out >/dev/null
+    mitosis run --local 1 --json --python 'None'
+    jq -e 'has("value") and .value == null and .stdout == ""' out >/dev/null
+}
+
+exceptions() {
+    mitosis run --local 2 --python '1 / 0'
+    equal "$status" 1
+    equal "$(cat out)" ""
+    grep -qx 'local1:   File "<expression>", line 1, in <module>' err
+    grep -qx 'local2: ZeroDivisionError: division by zero' err
+    grep -qx 'mitosis: local\[1-2\]: exited with status 1' err
+    equal "$(grep -c Traceback err)" 2
+    mitosis run --local 1 --python 'nosuch.thing'
+    equal "$status" 1
+    grep -qx "local1: NameError: name 'nosuch' is not defined" err
+    mitosis run --local 1 --python 'a = 1'
+    equal "$status" 1
+    grep -q '^local1: SyntaxError: ' err
+    ! grep -q mitosis_run err
+}
+
+# ---- scripts ----------------------------------------------------------------------------------
+
+scripts() {
+    mkdir -p src/package
+    echo 'from . import inner' >src/package/__init__.py
+    echo 'VALUE = 42' >src/package/inner.py
+    cat >src/my-script.py <<'PY'
+import os, subprocess, sys
+import package
+
+def main(*args):
+    print(package.inner.VALUE, __name__, sys.argv[0], args == tuple(sys.argv[1:]))
+    sys.stdout.buffer.write(b''.join(os.fsencode(a) + b'.' for a in args) + b'\n')
+    sys.stdout.flush()
+    subprocess.run('echo from a command; echo and its error >&2', shell=True)
+    print('said', file=sys.stderr)
+    if args and args[0] == 'exit':
+        sys.exit(7)
+    if args and args[0] == 'raise':
+        raise ValueError('two\nlines')
+    return {'length': len(args)}
+PY
+    # (Not where its modules are: the hosts are on this machine, too.)
+    mkdir -p elsewhere
+    cd elsewhere
+    mitosis run --local 1 --script ../src/my-script.py a 'b  c' $'\xff' -- --json
+    equal "$status" 0
+    equal "$(od -c out)" "$(printf '%s\n' '42 mitosis_script ../src/my-script.py True' \
+        $'a.b  c.\xff.--.--json.' 'from a command' "{'length': 5}" | sed 's/^/local1: /' | od -c)"
+    equal "$(cat err)" $'local1: and its error\nlocal1: said'
+    mitosis run --local 1 --json --script ../src/my-script.py exit
+    equal "$status" 1
+    jq -e '.status == 7 and .stderr == "and its error\nsaid\n" and (has("value") | not)' out >/dev/null
+    mitosis run --local 1 --script ../src/my-script.py raise
+    equal "$status" 1
+    grep -qx 'local1:   File "../src/my-script.py", line 13, in main' err
+    grep -qx "local1:     raise ValueError('two.nlines')" err
+    grep -qx 'local1: lines' err
+    echo 'x = 1' >nothing.py
+    mitosis run --local 1 --script nothing.py
+    expect 1 "" $'local1: nothing.py: there is no function main in it\nmitosis: local1: exited with status 1'
+}
+
+much_output() {
+    cat >much.py <<'PY'
+import os, sys
+def main():
+    data = bytes(range(256)) * 10000
+    for stream in sys.stdout, sys.stderr:
+        stream.buffer.write(data)
+        stream.flush()
+    for i in range(50000):
+        print(i)
+PY
+    mitosis run --local 1 --no-prefix --script much.py
+    equal "$status" 0
+    cmp err <(python3 -c 'import sys; sys.stdout.buffer.write(bytes(range(256)) * 10000)')
+    cmp out <(cat err; seq 0 49999)
+}
+
+background() {
+    mitosis run --local 1 --python 'subprocess.Popen("sleep 0.7; echo late", shell=True) and None'
+    expect 0 "local1: late" ""
+}
+
+# ---- ends -------------------------------------------------------------------------------------
+
+# What it has started ends with it, also when that does not want to.
+timeouts() {
+    new_id
+    mitosis run --local 1 --json --timeout 2 --python \
+        "[print('before'), subprocess.run(['sh', '-c', 'trap \"\" TERM; sleep $ID; sleep $ID'])]"
+    equal "$status" 1
+    jq -e '.error == "timed out after 2 s" and .signal == 15 and .stdout == "before\n"' out >/dev/null
+    within 5 are_sleeping 0
+    mitosis run --local 1 --timeout 2 --python '[signal.signal(signal.SIGTERM, signal.SIG_IGN), time.sleep(100)]'
+    expect 1 "" "mitosis: local1: timed out after 2 s"
+}
+
+interrupted() {
+    new_id
+    timeout -k 5 $LIMIT "$MITOSIS" run --local 2 --python "os.system('sleep $ID')" >out 2>err &
+    local pid=$!
+    within 30 are_sleeping 2
+    kill -INT "$(pgrep -P $pid)"
+    status=0
+    wait $pid || status=$?
+    expect 130 "" "mitosis: local[1-2]: interrupted"
+    within 5 are_sleeping 0
+}
+
+no_interpreter() {
+    mitosis run --local 2 --python 1 --python-path /no/python
+    equal "$status" 3
+    equal "$(cat out)" ""
+    equal "$(grep -c '/no/python: no such program here; install it or give its path' err)" 2
+    mitosis run --local 1 --python 'os._exit(3)'
+    equal "$status" 3
+    grep -q '^mitosis: local1: .*exited with status 3' err
+}
+
+# ---- mitosis serve ----------------------------------------------------------------------------
+
+# The hosts stay, their Pythons do not: each run has its own.
+served() {
+    local pid host
+    mkdir modules
+    echo 'VALUE = 6' >modules/helper.py
+    printf 'import helper, os\ndef main():\n print(helper.VALUE, os.getppid())\n' >script.py
+    "$MITOSIS" serve --modules "$PWD/modules" socket >server.out 2>server.err &
+    SERVER=$!
+    within 20 test -S socket
+    mitosis run --connect socket --local 1 --no-prefix --script script.py
+    equal "$status" 0
+    host=$(cat out)
+    mitosis run --connect socket --local 1 --no-prefix --script script.py
+    equal "$(cat out)" "$host"
+    equal "${host% *}" 6
+    within 5 no_pythons "$SERVER"
+    "$MITOSIS" run --connect socket --local 1 --python 'time.sleep(1000)' >out 2>err &
+    pid=$!
+    within 30 is_busy "$SERVER"
+    kill -KILL $pid
+    within 10 no_pythons "$SERVER"
+    mitosis run --connect socket --local 1 --no-prefix --timeout 1 --python 'time.sleep(1000)'
+    equal "$status" 1
+    within 5 no_pythons "$SERVER"
+    kill "$SERVER"
+    wait "$SERVER"
+    equal "$(cat server.err)" ""
+}
+no_pythons() {
+    [ -z "$(pythons "$1")" ]
+}
+is_busy() { # it has its own handler for SIGTERM then
+    local python
+    python=$(pythons "$1")
+    [ -n "$python" ] && [ $((0x$(sed -n 's/^SigCgt:\t//p' "/proc/$python/status") & 1 << 14)) -ne 0 ]
+}
+
+# ---- bad usage --------------------------------------------------------------------------------
+
+usage() {
+    refused "--python takes no command and no arguments, such as 'x'" run --local 1 --python 1 -- x
+    refused "--python and --script exclude each other" run --local 1 --python 1 --script x.py
+    refused "--python is given twice" run --local 1 --python 1 --python 2
+    refused "--python: nothing is given" run --local 1 --python ''
+    refused "--python-path is for --python and --script" run --local 1 --python-path python3 -- true
+    refused "--script: cannot read no.py: No such file or directory" run --local 1 --script no.py
+    refused "--script: cannot read .: Is a directory" run --local 1 --script .
+    refused "python_path '-c' starts with '-'" run --local 1 --python 1 --python-path=-c
+    refused "bad route 'local:a/python:': python: has no place in a route; see run --python" \
+        run -H local:a/python: -- true
+}
+
+for test in expressions values exceptions scripts much_output background timeouts interrupted \
+    no_interpreter served usage; do
+    check $test $test
+done
+finish
