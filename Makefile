@@ -426,6 +426,11 @@ format: ## clang-format on every C file, in place
 # --------------------------------------------------------------------------------------------
 # Installing
 
+# Where Debian's Python looks: for its own packages, and for those in /usr/local.
+PYTHONDIR      = $(PREFIX)/lib/$(if $(filter /usr,$(PREFIX)),python3,$(PYTHON_VERSION))/dist-packages
+PYTHON_VERSION = $(or $(shell /usr/bin/python3 -c 'import sys; print("python%d.%d" % sys.version_info[:2])' 2>/dev/null),python3)
+PYTHON_FILES   = $(sort $(wildcard python/mitosis/*.py))
+
 MAN_PAGES = $(sort $(wildcard docs/man/*.[1357]))
 man_path  = $(DESTDIR)$(PREFIX)/share/man/man$(subst .,,$(suffix $(1)))/$(notdir $(1))
 
@@ -434,7 +439,7 @@ kits = $(if $(kits_built),$(kits_built) $(notdir $(wildcard $(KIT)/kernel)))
 kits_built = $(patsubst $(KIT)/%/lib/libmitosis.a,%,$(wildcard $(KIT)/*/lib/libmitosis.a))
 
 .PHONY: install
-install: library command $(BUILD)/glibc/libmitosis.a ## header, library, command, pkg-config file, man pages, what make targets built (PREFIX, DESTDIR)
+install: library command $(BUILD)/glibc/libmitosis.a ## header, library, command, pkg-config file, man pages, package for Python, what make targets built (PREFIX, DESTDIR, PYTHONDIR)
 	install -d '$(DESTDIR)$(PREFIX)/include' '$(DESTDIR)$(PREFIX)/lib/pkgconfig' \
 		'$(DESTDIR)$(PREFIX)/bin'
 	install -m 644 include/mitosis.h '$(DESTDIR)$(PREFIX)/include/mitosis.h'
@@ -445,7 +450,9 @@ install: library command $(BUILD)/glibc/libmitosis.a ## header, library, command
 	chmod 644 '$(DESTDIR)$(PREFIX)/lib/pkgconfig/mitosis.pc'
 	$(if $(CLI_C),install -m 755 $(BUILD)/musl/mitosis '$(DESTDIR)$(PREFIX)/bin/mitosis')
 	$(foreach m,$(MAN_PAGES),install -D -m 644 $(m) '$(call man_path,$(m))' &&) :
-	rm -rf '$(DESTDIR)$(PREFIX)/lib/mitosis'
+	rm -rf '$(DESTDIR)$(PYTHONDIR)/mitosis' '$(DESTDIR)$(PREFIX)/lib/mitosis'
+	install -d '$(DESTDIR)$(PYTHONDIR)/mitosis'
+	install -m 644 $(PYTHON_FILES) '$(DESTDIR)$(PYTHONDIR)/mitosis'
 	$(foreach k,$(kits),install -d '$(DESTDIR)$(PREFIX)/lib/mitosis' && \
 		cp -R $(KIT)/$(k) '$(DESTDIR)$(PREFIX)/lib/mitosis/' &&) :
 	$(if $(kits),chmod -R go=u-w '$(DESTDIR)$(PREFIX)/lib/mitosis')
@@ -460,7 +467,7 @@ install-debug: command ## what mitosis image symbolize needs for crashes of the 
 
 .PHONY: uninstall
 uninstall: ## removes what install put there
-	rm -rf '$(DESTDIR)$(PREFIX)/lib/mitosis'
+	rm -rf '$(DESTDIR)$(PYTHONDIR)/mitosis' '$(DESTDIR)$(PREFIX)/lib/mitosis'
 	rm -f '$(DESTDIR)$(PREFIX)/include/mitosis.h' '$(DESTDIR)$(PREFIX)/lib/libmitosis.a' \
 		'$(DESTDIR)$(PREFIX)/lib/pkgconfig/mitosis.pc' '$(DESTDIR)$(PREFIX)/bin/mitosis' \
 		$(foreach m,$(MAN_PAGES),'$(call man_path,$(m))')

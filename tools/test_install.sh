@@ -62,6 +62,36 @@ installs_what_debuggers_need()
         ! readelf -SW "$root/usr/bin/mitosis" | grep -q '\.debug_line\|\.symtab'
 }
 
+# Where it is installed to is where Python looks, also below /usr/local.
+installs_where_python_looks()
+{
+    make -n install BUILD="${BUILD%/musl}" PREFIX=/usr/local >"$TMPDIR/local" &&
+        (cd / && /usr/bin/python3 -c 'import sys; print("\n".join(sys.path))') >"$TMPDIR/path" &&
+        grep -qx /usr/lib/python3/dist-packages "$TMPDIR/path" &&
+        grep -qx "$(sed -n "s|^install -d '\(.*\)/mitosis'$|\1|p" "$TMPDIR/local" | grep python)" "$TMPDIR/path"
+}
+
+# Far from the sources: a Python master starts the command, which starts Python.
+works_from_python()
+{
+    cat >"$TMPDIR/master.py" <<'PY'
+import sys
+import mitogen.utils
+import mitosis
+
+@mitogen.utils.run_with_router
+def main(router):
+    context = mitosis.connect(router, program=sys.argv[1] + '/usr/bin/mitosis')
+    assert mitosis.__file__.startswith(sys.argv[1] + '/usr/lib/python3/dist-packages/'), mitosis.__file__
+    assert '.' in context.call(mitosis.stubs('main').warm_version)
+    python = mitosis.connect(router, via=context, method='python', python_path='/usr/bin/python3')
+    assert python.call(sum, [2, 3]) == 5
+PY
+    (cd / && PYTHONPATH=$root/usr/lib/python3/dist-packages /usr/bin/python3 -B "$TMPDIR/master.py" "$root") &&
+        (cd / && PATH=/usr/bin:$PATH "$root/usr/bin/mitosis" run --local 1 --no-prefix --python '6 * 7') |
+        grep -qx 42
+}
+
 uninstalls_every_file()
 {
     make uninstall BUILD="${BUILD%/musl}" PREFIX=/usr DESTDIR="$root" >&2 &&
@@ -73,5 +103,7 @@ case_is "pkg-config --modversion" has_the_version_of_the_header
 case_is "a program compiles, links and runs" compiles_links_and_runs
 [ ! -d src/cli ] || case_is "the command is static" installs_a_static_command
 case_is "make install-debug" installs_what_debuggers_need
+case_is "its directory for Python is one of Python's" installs_where_python_looks
+case_is "Python imports the package, and is started" works_from_python
 case_is "make uninstall" uninstalls_every_file
 exit $failed
