@@ -21,7 +21,7 @@ static struct mito_router *router;
 /* () -> uid, pid, whether this is the containers' root */
 MITO_FUNCTION(look_around)
 {
-    bool inside = access("/home/app", F_OK) == 0 && access("/usr/include", F_OK) != 0;
+    bool inside = access("/home/app", F_OK) == 0 && access("/etc/debian_version", F_OK) != 0;
 
     return mito_return(call, "iib", (int)getuid(), (int)getpid(), inside);
 }
