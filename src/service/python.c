@@ -17,7 +17,13 @@
 #include "parent/method.h"
 #include "parent/modules.h"
 
-enum { PAYLOAD_MAX = 64 * 1024 * 1024, LINE_MAX_LENGTH = 512, READ_SIZE = 64 * 1024 };
+enum {
+    PAYLOAD_MAX = 64 * 1024 * 1024,
+    LINE_MAX_LENGTH = 512,
+    READ_SIZE = 64 * 1024,
+    DEATHS_MAX = 3, /* of the interpreter, without an answer in between: it is not started again */
+    ASKED_MAX = 2,  /* times that a question is asked: it may be what the interpreter dies of */
+};
 
 /* The text of the program, as it is in the source. */
 __asm__(".pushsection .rodata.mito_python_modules, \"a\"\n"
@@ -31,6 +37,7 @@ extern const char python_modules_text[] __attribute__((visibility("hidden")));
 /* A name that was asked for and is not answered. */
 struct question {
     struct list link;
+    int asked;
     char name[];
 };
 
@@ -40,6 +47,7 @@ static struct python {
     struct argv argv;
     struct buf texts; /* of the program's own modules, as it is told them when it starts */
     bool started, failed;
+    int deaths;
     struct process process;
     struct activity activity;
     int fd, err_fd;
@@ -74,40 +82,71 @@ static void read_stderr(struct python *p)
     }
 }
 
-/* Who waits for a module is told that there is none, now and from now on. */
-static void give_up(struct python *p, const char *why)
+static void disconnect(struct python *p)
 {
-    struct mito_router *r = p->router;
-
     read_stderr(p);
     watch_free(p->watch);
     watch_free(p->err_watch);
     p->watch = p->err_watch = NULL;
     fd_close(&p->fd);
     fd_close(&p->err_fd);
+    buf_free(&p->in);
+    buf_free(&p->out);
+    buf_free(&p->err);
+}
+
+static void no_answer(struct python *p, struct question *q)
+{
+    list_remove(&q->link);
+    modules_missing(p->router, q->name);
+    free(q);
+}
+
+/* Who waits for a module is told that there is none, now and from now on. */
+static void give_up(struct python *p, const char *why)
+{
+    struct mito_router *r = p->router;
+
+    disconnect(p);
     if (!p->failed && !r->ending)
         log_locked(r, MITO_ERROR, "python", "no more Python modules: %s", why);
     p->failed = true;
     if (p->started)
         process_kill(&p->process, SIGKILL);
-    while (!list_empty(&p->questions)) {
-        struct question *q = list_first(&p->questions, struct question, link);
-        list_remove(&q->link);
-        modules_missing(r, q->name);
-        free(q);
-    }
+    while (!list_empty(&p->questions))
+        no_answer(p, list_first(&p->questions, struct question, link));
 }
 
 /* The router ends. */
 static void finish(struct python *p)
 {
     list_remove(&p->activity.link);
-    buf_free(&p->in);
-    buf_free(&p->out);
-    buf_free(&p->err);
     buf_free(&p->texts);
     argv_free(&p->argv);
     p->router = NULL;
+}
+
+static void ask(struct python *p, struct question *q);
+
+/* It has died, perhaps killed: it is started anew for what is not answered, or with the next
+ * question. */
+static void go_on(struct python *p, const char *why)
+{
+    struct list left;
+
+    disconnect(p);
+    log_locked(p->router, MITO_WARNING, "python", "%s; it is started again when it is needed", why);
+    list_init(&left);
+    while (!list_empty(&p->questions)) {
+        struct question *q = list_first(&p->questions, struct question, link);
+        list_remove(&q->link);
+        list_append(&left, &q->link);
+    }
+    while (!list_empty(&left)) {
+        struct question *q = list_first(&left, struct question, link);
+        list_remove(&q->link);
+        ask(p, q);
+    }
 }
 
 static void on_exit_of_python(void *arg)
@@ -118,9 +157,12 @@ static void on_exit_of_python(void *arg)
 
     process_describe(p->process.status, how, sizeof how);
     format_to(why, sizeof why, "%s %s", p->argv.words[0], how);
-    give_up(p, why);
     process_forget(&p->process);
     p->started = false;
+    if (p->failed || r->ending || ++p->deaths >= DEATHS_MAX)
+        give_up(p, why);
+    else
+        go_on(p, why);
     if (r->ending)
         finish(p);
     router_check_ended(r);
@@ -196,6 +238,7 @@ static bool take_answer(struct python *p)
     if (is_missing(line, name)) {
         buf_consume(&p->in, head);
         answered(p, name);
+        p->deaths = 0;
         modules_missing(p->router, name);
         return true;
     }
@@ -211,6 +254,7 @@ static bool take_answer(struct python *p)
     }
     buf_consume(&p->in, head + length);
     answered(p, name);
+    p->deaths = 0;
     modules_found(p->router, name, &payload);
     return true;
 }
@@ -296,6 +340,26 @@ static int start(struct python *p)
     return buf_append(&p->out, p->texts.data, p->texts.length);
 }
 
+/* The question is in no list; here it gets into one, or an answer. */
+static void ask(struct python *p, struct question *q)
+{
+    list_append(&p->questions, &q->link);
+    if (p->failed || q->asked++ == ASKED_MAX) {
+        no_answer(p, q);
+        return;
+    }
+    if (!p->started && start(p) < 0) {
+        give_up(p, mito_error());
+        return;
+    }
+    if (p->watch == NULL) /* it is ending: then it is asked again */
+        return;
+    if (buf_printf(&p->out, "%s\n", q->name) < 0)
+        no_answer(p, q);
+    else
+        send_questions(p);
+}
+
 static bool provide(struct module_provider *provider, struct mito_router *r, const char *name)
 {
     struct python *p = container_of(provider, struct python, provider);
@@ -305,17 +369,14 @@ static bool provide(struct module_provider *provider, struct mito_router *r, con
         return false;
     if (strncmp(name, "mitosis.image.", strlen("mitosis.image.")) == 0)
         return false;
-    if (!p->started && !p->failed && !r->ending && start(p) < 0)
-        give_up(p, mito_error());
-    q = p->failed || p->watch == NULL ? NULL : malloc(sizeof *q + strlen(name) + 1);
-    if (q == NULL || buf_printf(&p->out, "%s\n", name) < 0) {
-        free(q);
+    q = p->failed || r->ending ? NULL : malloc(sizeof *q + strlen(name) + 1);
+    if (q == NULL) {
         modules_missing(r, name);
         return true;
     }
+    q->asked = 0;
     strcpy(q->name, name);
-    list_append(&p->questions, &q->link);
-    send_questions(p);
+    ask(p, q);
     return true;
 }
 
@@ -364,6 +425,7 @@ static int set_up(struct mito_router *r, const struct mito_python_modules *o)
     modules_drop();
     list_init(&p->questions);
     p->failed = false;
+    p->deaths = 0;
     p->router = r;
     p->activity.abort = abort_python;
     list_append(&r->activities, &p->activity.link);

@@ -290,6 +290,95 @@ static void test_no_interpreter_here(void **state)
     assert_non_null(tree_record(0, "python", "/nowhere/python", PATIENCE));
 }
 
+/* The interpreter that the master has its modules from; 0: there is none. */
+static pid_t master_interpreter(void)
+{
+    char command[300];
+    int pid = 0;
+
+    snprintf(command, sizeof command,
+             "for p in $(cat /proc/%d/task/*/children); do "
+             "grep -q \"^class Finder\" /proc/$p/cmdline && echo $p; done",
+             (int)getpid());
+    FILE *pipe = popen(command, "re");
+    assert_non_null(pipe);
+    if (fscanf(pipe, "%d", &pid) != 1)
+        pid = 0;
+    pclose(pipe);
+    return pid;
+}
+
+/* When it dies it is started again for the next question, and for those that it has not answered:
+ * who waits for a module does not notice. */
+static void test_master_interpreter_dies(void **state)
+{
+    struct mito_router_options options = {.log_level = MITO_IO, .log_level_set = true};
+    int64_t value = 0;
+
+    (void)state;
+    tree_reopen(&options);
+    serve();
+    struct mito_context *p = up();
+    import_it(p, "simple");
+    pid_t first = master_interpreter();
+    assert_int_not_equal(first, 0);
+    kill(first, SIGKILL);
+    assert_non_null(tree_record(0, "python", "it is started again", PATIENCE));
+    assert_int_equal(master_interpreter(), 0);
+    assert_int_equal(import_it(p, "outer.inner"), 42);
+
+    pid_t second = master_interpreter();
+    assert_int_not_equal(second, 0);
+    MITO_AUTO_RECEIVER rx = mito_receiver_new(tree);
+    kill(second, SIGSTOP);
+    size_t before = questions();
+    assert_int_equal(mito_call_python_async(p, "remote", "import_it", rx, NULL, "s", "lonely"), 0);
+    for (int64_t until = now_ms() + PATIENCE; questions() == before && now_ms() < until;)
+        sleep_ms(5);
+    assert_int_equal(questions(), before + 1);
+    kill(second, SIGKILL);
+    MITO_AUTO_MESSAGE m = tree_receive(rx);
+    assert_int_equal(mito_message_read(m, "i", &value), 0);
+    assert_int_equal(value, 3);
+}
+
+/* One that dies of whatever it is asked is not started for ever. */
+static void test_master_interpreter_dies_always(void **state)
+{
+    char script[5000];
+
+    (void)state;
+    snprintf(script, sizeof script, "%s", path_of("dying-python"));
+    assert_int_equal(mito_serve_python(tree, &(struct mito_python_modules){.python_path = script}),
+                     0);
+    struct mito_context *other = tree_local();
+    for (int i = 0; i < 3; i++)
+        expect_no_python(PYTHON, MITO_E_NO_TOOL, "master");
+    assert_non_null(tree_record(0, "python", "no more Python modules", PATIENCE));
+    assert_int_equal(tree_count_records(0, "python", "it is started again"), 2);
+    assert_int_not_equal(tree_pid_of(other), 0);
+}
+
+/* A call that it is busy with fails at once. */
+static void test_killed_in_a_call(void **state)
+{
+    (void)state;
+    serve();
+    struct mito_context *p = up(), *q = up();
+    pid_t pid = python_pid(p);
+    MITO_AUTO_RECEIVER rx = mito_receiver_new(tree);
+    assert_int_equal(mito_call_python_async(p, "time", "sleep", rx, NULL, "i", 1000), 0);
+    sleep_ms(50);
+    int64_t start = now_ms();
+    kill(pid, SIGKILL);
+    MITO_AUTO_MESSAGE m = tree_receive(rx);
+    assert_int_equal(mito_message_read(m, ""), -1);
+    assert_error(MITO_E_DEAD, "signal 9");
+    assert_true(now_ms() - start < 2000 * SLOWNESS);
+    assert_int_equal(mito_call_python(p, "os", "getpid", "", "v", NULL), -1);
+    assert_int_not_equal(python_pid(q), 0);
+}
+
 /* C, Python, C. */
 static void test_c_below_python(void **state)
 {
@@ -409,6 +498,7 @@ static void make_modules(void)
     write_file("helper.py", "import deeper\nVALUE = deeper.VALUE\n");
     write_file("deeper.py", "VALUE = 7\n");
     write_file("wrong.py", "def (:\n");
+    write_file("lonely.py", "VALUE = 3\n");
     write_file("unreadable.py", "");
     assert_int_equal(unlink(path_of("unreadable.py")), 0);
     assert_int_equal(symlink("/proc/self/mem", path_of("unreadable.py")),
@@ -427,6 +517,7 @@ static void make_modules(void)
     write_script("later-python", "#!/bin/sh\nprintf 'MITO002\\nML'\nhead -c 24 /dev/zero\n"
                                  "exec cat >/dev/null\n");
     write_script("half-a-frame", "#!/bin/sh\nprintf 'MITO002\\nMI'\nhead -c 10 /dev/zero\n");
+    write_script("dying-python", "#!/bin/sh\nread line\nexit 1\n");
     write_script("bare-python", "#!/bin/sh\nexec " PYTHON " -I -S \"$@\"\n");
 }
 
@@ -442,13 +533,22 @@ static void remove_modules(void)
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
-        TREE_TEST(test_calls),          TREE_TEST(test_services),
-        TREE_TEST(test_modules),        TREE_TEST(test_missing_modules),
-        TREE_TEST(test_interpreters),   TREE_TEST(test_nonsense),
-        TREE_TEST(test_no_mitogen),     TREE_TEST(test_no_interpreter_here),
-        TREE_TEST(test_c_below_python), TREE_TEST(test_authority),
-        TREE_TEST(test_unidirectional), TREE_TEST(test_ends),
+        TREE_TEST(test_calls),
+        TREE_TEST(test_services),
+        TREE_TEST(test_modules),
+        TREE_TEST(test_missing_modules),
+        TREE_TEST(test_interpreters),
+        TREE_TEST(test_nonsense),
+        TREE_TEST(test_no_mitogen),
+        TREE_TEST(test_no_interpreter_here),
+        TREE_TEST(test_c_below_python),
+        TREE_TEST(test_authority),
+        TREE_TEST(test_unidirectional),
+        TREE_TEST(test_ends),
         TREE_TEST(test_names),
+        TREE_TEST(test_master_interpreter_dies),
+        TREE_TEST(test_master_interpreter_dies_always),
+        TREE_TEST(test_killed_in_a_call),
     };
     const char *top = getenv("TOP") != NULL ? getenv("TOP") : ".";
 
