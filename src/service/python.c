@@ -63,11 +63,12 @@ static void log_said(struct python *p)
 {
     uint8_t *end;
 
-    while (p->err.length > 0 && (end = memchr(p->err.data, '\n', p->err.length)) != NULL) {
-        size_t length = (size_t)(end - p->err.data);
+    while (p->err.length > 0 && ((end = memchr(p->err.data, '\n', p->err.length)) != NULL ||
+                                 p->err.length >= LINE_MAX_LENGTH)) {
+        size_t length = end != NULL ? (size_t)(end - p->err.data) : LINE_MAX_LENGTH - 1;
         log_text(p->router, MITO_WARNING, p->router->config.id, "python", (char *)p->err.data,
                  length);
-        buf_consume(&p->err, length + 1);
+        buf_consume(&p->err, end != NULL ? length + 1 : length);
     }
 }
 

@@ -342,7 +342,8 @@ static void test_master_interpreter_dies(void **state)
     assert_int_equal(value, 3);
 }
 
-/* One that dies of whatever it is asked is not started for ever. */
+/* One that dies of whatever it is asked is not started for ever. What it says without ending a line
+ * is shown in pieces. */
 static void test_master_interpreter_dies_always(void **state)
 {
     char script[5000];
@@ -356,6 +357,10 @@ static void test_master_interpreter_dies_always(void **state)
         expect_no_python(PYTHON, MITO_E_NO_TOOL, "master");
     assert_non_null(tree_record(0, "python", "no more Python modules", PATIENCE));
     assert_int_equal(tree_count_records(0, "python", "it is started again"), 2);
+    const struct kept_record *said = tree_record(0, "python", "xxx", PATIENCE);
+    assert_non_null(said);
+    assert_int_equal(strspn(said->text, "x"), 511);
+    assert_true(tree_count_records(0, "python", "xxx") >= 2);
     assert_int_not_equal(tree_pid_of(other), 0);
 }
 
@@ -517,7 +522,8 @@ static void make_modules(void)
     write_script("later-python", "#!/bin/sh\nprintf 'MITO002\\nML'\nhead -c 24 /dev/zero\n"
                                  "exec cat >/dev/null\n");
     write_script("half-a-frame", "#!/bin/sh\nprintf 'MITO002\\nMI'\nhead -c 10 /dev/zero\n");
-    write_script("dying-python", "#!/bin/sh\nread line\nexit 1\n");
+    write_script("dying-python",
+                 "#!/bin/sh\nread line\nhead -c 1200 /dev/zero | tr '\\0' x >&2\nexit 1\n");
     write_script("bare-python", "#!/bin/sh\nexec " PYTHON " -I -S \"$@\"\n");
 }
 
