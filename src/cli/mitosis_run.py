@@ -31,6 +31,12 @@ DEPTH_MAX = 32
 STOPPED = 128 + signal.SIGTERM
 
 
+def handle_of(router, function, command):
+    """What comes from above is taken, and that the command is gone."""
+    return router.add_handler(function, policy=mitogen.core.has_parent_authority,
+                              respondent=command)
+
+
 class Stream(threading.Thread):
     """Carries what is written to a descriptor, standard output or error, to the command."""
 
@@ -41,7 +47,7 @@ class Stream(threading.Thread):
         self.deaf = False
         self.lengths = collections.deque()
         self.changed = threading.Condition()
-        self.handle = router.add_handler(self.on_answer, respondent=output.context)
+        self.handle = handle_of(router, self.on_answer, output.context)
         self.reader, writer = os.pipe()
         self.before = os.dup(fd)
         os.dup2(writer, fd)
@@ -98,7 +104,7 @@ class Stop:
         if os.getpgrp() != os.getpid():
             os.setpgid(0, 0)
         signal.signal(signal.SIGTERM, self.on_signal)
-        handle = router.add_handler(self.on_message, respondent=output.context)
+        handle = handle_of(router, self.on_message, output.context)
         sender = mitogen.core.Sender(router.myself(), handle)
         output.context.send(mitogen.core.Message.pickled(
             sender, handle=output.dst_handle, reply_to=handle))
@@ -123,21 +129,20 @@ class Stop:
         """All is done. When it was to stop, what it left in its group is killed."""
         signal.signal(signal.SIGTERM, signal.SIG_IGN if self.started else signal.SIG_DFL)
         if self.started:
-            for pid in group():
-                os.kill(pid, signal.SIGKILL)
+            kill_group()
         self.done.set()
 
 
-def group():
-    """The other processes of ours, by what /proc says."""
+def kill_group():
+    """All but this process, as it has an answer to give."""
     for entry in os.listdir('/proc'):
         try:
             with open('/proc/%s/stat' % entry) as fp:
                 pid, pgrp = int(entry), int(fp.read().rpartition(')')[2].split()[2])
+            if pgrp == os.getpid() != pid:
+                os.kill(pid, signal.SIGKILL)
         except (OSError, ValueError):
             continue
-        if pgrp == os.getpid() != pid:
-            yield pid
 
 
 # -- what is run ---------------------------------------------------------------------------------
@@ -287,13 +292,25 @@ def is_news(record):
     return 'deleting route' not in str(record.msg)
 
 
+def set_logs_apart():
+    """Mitogen's log goes to that of the command; the program's own is as in any other."""
+    root, own = logging.getLogger(), logging.getLogger('mitogen')
+    for handler in root.handlers[:]:
+        root.removeHandler(handler)
+        own.addHandler(handler)
+    own.propagate = False
+    own.addFilter(is_news)
+    own.setLevel(root.level)
+    root.setLevel(logging.WARNING)
+
+
 @mitogen.core.takes_econtext
 def run(kind, path, source, args, output, window, econtext):
     path, args = os.fsdecode(path), [os.fsdecode(arg) for arg in args]
     remember(path, source)
     # The router's own object for the command is the one whose end is told.
     output.context = econtext.router.context_by_id(output.context.context_id)
-    logging.getLogger('mitogen').addFilter(is_news)
+    set_logs_apart()
     streams = [Stream(fd, output, window // 2, econtext.router) for fd in (1, 2)]
     stop = Stop(output, econtext.router)
     for stream in streams:
