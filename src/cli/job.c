@@ -14,6 +14,7 @@
 enum {
     KILL_PATIENCE_MS = 5000,      /* for a command that was told to stop to have stopped */
     INTERRUPT_PATIENCE_MS = 2000, /* the same once the user wants to leave */
+    OWN_PATIENCE_MS = 5000,       /* then, for what is being opened to be ended */
     IN_FLIGHT_MAX = 32 << 20,     /* bytes on their way of all commands: below what queues hold */
     BUSY_MS = 20,                 /* between two looks at deadlines and signals */
 };
@@ -165,6 +166,8 @@ static void on_opened(void *arg, struct node *node)
         lose_subtree(job, node);
     else if (node->is_target && node->target->state == TARGET_OPENING)
         start_command(job, node->target);
+    else if (node->hop->method->own) /* the user has left meanwhile */
+        (void)mito_context_shutdown(node->context, 0);
 }
 
 static void begin(struct job *job, struct target *t)
@@ -370,6 +373,7 @@ static void expire(struct job *job)
 static void interrupt(struct job *job, int number)
 {
     job->interrupted = number;
+    job->opening.no_more = true;
     for (size_t i = 0; i < job->plan->target_count; i++) {
         struct target *t = &job->targets[i];
         if (t->state == TARGET_RUNNING)
@@ -405,6 +409,27 @@ static void loop(struct job *job)
             rx = now_ms() < end ? session_wait(&job->session, 0) : NULL;
         }
         expire(job);
+    }
+}
+
+static bool own_under_way(const struct job *job)
+{
+    for (struct node *node = NULL; (node = plan_next(job->plan, node)) != NULL;) {
+        if (node->state == NODE_OPENING && node->hop->method->own)
+            return true;
+    }
+    return false;
+}
+
+/* What is opened behind mitosis serve for this run alone would stay there: it is waited for, and
+ * ended. */
+static void end_own(struct job *job)
+{
+    int64_t until = now_ms() + OWN_PATIENCE_MS;
+    while (job->session.server != NULL && own_under_way(job) && now_ms() < until) {
+        struct mito_receiver *rx = session_wait(&job->session, until);
+        if (rx != NULL)
+            dispatch(job, rx);
     }
 }
 
@@ -468,6 +493,7 @@ int job_run(struct plan *plan, const struct job_options *options)
     if (job.argv != NULL && serve_python(&job) == 0 &&
         opening_start(&job.opening, &job.session, plan, on_opened, &job) == 0) {
         loop(&job);
+        end_own(&job);
     } else {
         print_error("%s", mito_error());
         job.unreachable = true;

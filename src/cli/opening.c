@@ -54,7 +54,7 @@ static void came_up(struct opening *o, struct node *node)
     node->state = NODE_UP;
     o->done(o->arg, node);
     for (struct node *child = node->first_child; child != NULL; child = child->next) {
-        if (child->state == NODE_WANTED)
+        if (child->state == NODE_WANTED && !o->no_more)
             open_node(o, child);
     }
 }

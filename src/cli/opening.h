@@ -13,6 +13,7 @@ struct opening {
      * opening_want(). */
     void (*done)(void *arg, struct node *node);
     void *arg;
+    bool no_more;     /* what comes up is not gone on from */
     size_t under_way; /* nodes that are being opened */
     size_t untried;   /* nodes that may yet be opened; with the last of them the passwords go */
 };

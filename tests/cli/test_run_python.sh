@@ -197,6 +197,17 @@ served() {
     mitosis run --connect socket --local 1 --no-prefix --timeout 1 --python 'time.sleep(1000)'
     equal "$status" 1
     within 5 no_pythons "$SERVER"
+    local delay
+    for delay in 0.05 0.2; do # what is being opened is ended, too
+        "$MITOSIS" run --connect socket --local 2 --python 'time.sleep(1000)' >out 2>err &
+        sleep $delay
+        kill -TERM $!
+        status=0
+        wait $! || status=$?
+        equal "$status" 143
+    done
+    sleep 0.5 # one that was left would be there by now
+    within 5 no_pythons "$SERVER"
     kill "$SERVER"
     wait "$SERVER"
     equal "$(cat server.err)" ""
