@@ -161,6 +161,11 @@ def minimize(source):
     return mitogen.minify.minimize_source(source.decode()).encode()
 
 
+def named(form, *args):
+    # The name as it was asked for, whatever its bytes: by that one the answer is known.
+    return (form % args).encode('utf-8', 'surrogateescape')
+
+
 def complain(text):
     sys.stderr.write(text + '\n')
     sys.stderr.flush()
@@ -201,7 +206,7 @@ class Server:
 
     def found(self, name, payload):
         self.answered.add(name)
-        self.out.write(('found %s %d\n' % (name, len(payload))).encode() + payload)
+        self.out.write(named('found %s %d\n', name, len(payload)) + payload)
 
     def give(self, name, related):
         self.found(name, load_module(name, *self.finder.find(name), related))
@@ -211,7 +216,7 @@ class Server:
             head, source = start_module()
             self.found(name, load_module(name, head, '', source, []))
         elif name == 'mitogen' or self.finder.find(name) is None:
-            self.out.write(('missing %s\n' % name).encode())
+            self.out.write(named('missing %s\n', name))
         else:
             related = self.finder.related(name)
             for other in related:
@@ -221,7 +226,7 @@ class Server:
 
     def serve(self):
         for line in sys.stdin.buffer:
-            name = line.decode('utf-8', 'replace').strip()
+            name = line.decode('utf-8', 'surrogateescape').rstrip('\n')
             if name.startswith('module '):
                 _, name, length = name.split(' ')
                 self.finder.add_text(name, sys.stdin.buffer.read(int(length)))
@@ -230,7 +235,7 @@ class Server:
                 self.answer(name)
             except Exception as e:
                 complain('%s cannot be served: %s: %s' % (name, type(e).__name__, e))
-                self.out.write(('missing %s\n' % name).encode())
+                self.out.write(named('missing %s\n', name))
             self.out.flush()
 
 

@@ -34,6 +34,8 @@ __asm__(".pushsection .rodata.mito_python_modules, \"a\"\n"
         ".popsection\n");
 extern const char python_modules_text[] __attribute__((visibility("hidden")));
 
+static const char name_bytes[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_";
+
 /* A name that was asked for and is not answered. */
 struct question {
     struct list link;
@@ -361,6 +363,16 @@ static void ask(struct python *p, struct question *q)
         send_questions(p);
 }
 
+/* Contexts ask for what they like, and the interpreter takes some lines for more than a name. */
+static bool may_be_asked(const char *name)
+{
+    for (const char *at = name; *at != '\0'; at++) {
+        if (strchr(name_bytes, *at) == NULL && *at != '.' && (unsigned char)*at < 0x80)
+            return false;
+    }
+    return true;
+}
+
 static bool provide(struct module_provider *provider, struct mito_router *r, const char *name)
 {
     struct python *p = container_of(provider, struct python, provider);
@@ -370,7 +382,7 @@ static bool provide(struct module_provider *provider, struct mito_router *r, con
         return false;
     if (strncmp(name, "mitosis.image.", strlen("mitosis.image.")) == 0)
         return false;
-    q = p->failed || r->ending ? NULL : malloc(sizeof *q + strlen(name) + 1);
+    q = p->failed || r->ending || !may_be_asked(name) ? NULL : malloc(sizeof *q + strlen(name) + 1);
     if (q == NULL) {
         modules_missing(r, name);
         return true;
@@ -388,9 +400,8 @@ static bool provide(struct module_provider *provider, struct mito_router *r, con
 static int add_text(struct buf *out, const struct mito_python_text *t)
 {
     size_t length = t->text != NULL ? strlen(t->text) : 0;
-    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_";
 
-    if (t->name[0] == '\0' || t->name[strspn(t->name, plain)] != '\0' || length > PAYLOAD_MAX)
+    if (t->name[0] == '\0' || t->name[strspn(t->name, name_bytes)] != '\0' || length > PAYLOAD_MAX)
         return error_set(MITO_E_INVALID, "Python modules: '%s' cannot be served", t->name);
     if (buf_printf(out, "module %s %zu\n", t->name, length) < 0)
         return -1;

@@ -484,6 +484,19 @@ static void test_names(void **state)
         assert_int_equal(mito_error_code(), MITO_E_REMOTE);
     }
     assert_int_equal(import_it(p, "simple"), 1);
+    assert_int_equal(mito_call_python(p, "remote", "ask_for_rubbish", "", ""), 0);
+    assert_int_equal(import_it(p, "helper"), 7);
+}
+
+/* The interpreter that finds modules is told others by the master alone. */
+static void test_texts_of_others(void **state)
+{
+    (void)state;
+    serve();
+    struct mito_context *p = up(), *q = up();
+    assert_int_equal(mito_call_python(p, "remote", "ask_for_text", "", ""), 0);
+    assert_int_equal(import_it(q, "lonely"), 3);
+    assert_int_equal(import_it(p, "lonely"), 3);
 }
 
 /* --- modules to serve --------------------------------------------------------------------------
@@ -552,6 +565,7 @@ int main(int argc, char **argv)
         TREE_TEST(test_unidirectional),
         TREE_TEST(test_ends),
         TREE_TEST(test_names),
+        TREE_TEST(test_texts_of_others),
         TREE_TEST(test_master_interpreter_dies),
         TREE_TEST(test_master_interpreter_dies_always),
         TREE_TEST(test_killed_in_a_call),

@@ -41,6 +41,32 @@ def import_it(name):
     return module.VALUE
 
 
+def ask_for(names, econtext):
+    """As an importer would not: any bytes, and nobody waits for the answers."""
+    import mitogen.core
+    for name in names:
+        econtext.parent.send(mitogen.core.Message(data=name, handle=mitogen.core.GET_MODULE))
+
+
+ask_for.mitogen_takes_econtext = True
+
+
+def ask_for_rubbish(econtext):
+    """Names that are none, more than may be waited for at a time."""
+    ask_for([b'\xff\xfe%d' % i for i in range(200)] + [b' x%d ' % i for i in range(200)], econtext)
+
+
+ask_for_rubbish.mitogen_takes_econtext = True
+
+
+def ask_for_text(econtext):
+    """What the interpreter of the master is told the text of a module with, and that text."""
+    ask_for([b'module lonely 11', b'VALUE = 666'], econtext)
+
+
+ask_for_text.mitogen_takes_econtext = True
+
+
 def source_of(name):
     import inspect
     import sys
