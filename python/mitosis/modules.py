@@ -9,11 +9,15 @@ followed by the text of a module that is in no file. Ends when its standard inpu
 Nothing is imported to find a module: names come from contexts that are not to be trusted. Modules
 of the standard library are not served, since the other interpreter has its own.
 """
+import sys
+
+if __name__ == '__main__':  # what is where the user happens to be is none of ours
+    sys.path[:] = [p for p in sys.path if p]
+
 import ast
 import os
 import pkgutil
 import struct
-import sys
 import sysconfig
 import zlib
 from importlib.machinery import PathFinder

@@ -36,6 +36,15 @@ expressions() {
         (.stdout | startswith("[[1, 2], 2, ")) and .context > 1' out >/dev/null
 }
 
+# What only the master's interpreter imports is not taken from the current directory.
+current_directory() {
+    mkdir here
+    echo 'raise SystemExit("from the current directory")' | tee here/mitogen.py >here/sysconfig.py
+    cd here
+    mitosis run --local 1 --python '6 * 7'
+    expect 0 "local1: 42" ""
+}
+
 # What JSON has not is text alone.
 values() {
     PYTHONPATH=$TOP/src/cli python3 -B - <<'PY'
@@ -236,7 +245,7 @@ usage() {
         run -H local:a/python: -- true
 }
 
-for test in expressions values exceptions scripts much_output background timeouts interrupted \
+for test in expressions current_directory values exceptions scripts much_output background timeouts interrupted \
     no_interpreter served usage; do
     check $test $test
 done
