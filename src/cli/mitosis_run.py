@@ -99,7 +99,7 @@ class Stop:
     too, after a while."""
 
     def __init__(self, output, router):
-        self.started = False
+        self.started = self.armed = self.told = False
         self.done = threading.Event()
         if os.getpgrp() != os.getpid():
             os.setpgid(0, 0)
@@ -123,7 +123,15 @@ class Stop:
 
     def on_signal(self, number, frame):
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        raise SystemExit(STOPPED)
+        self.told = True
+        if self.armed:
+            raise SystemExit(STOPPED)
+
+    def arm(self):
+        """From now on, and not before, it is an exception in the main thread."""
+        self.armed = True
+        if self.told:
+            raise SystemExit(STOPPED)
 
     def finish(self):
         """All is done. When it was to stop, what it left in its group is killed."""
@@ -318,8 +326,10 @@ def run(kind, path, source, args, output, window, econtext):
     function = evaluate if kind == 'expression' else call_main
     status, value = STOPPED, []
     try:
+        stop.arm()
         status, value = with_output(streams, perform, function, path, source, args)
         wait_for_output(stop, streams)
+        stop.armed = False
     except SystemExit:  # of the signal, when all was done but the waiting
         wait_for_output(stop, streams)
     stop.finish()

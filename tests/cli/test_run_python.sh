@@ -158,6 +158,22 @@ timeouts() {
     expect 1 "" "mitosis: local1: timed out after 1 s"
 }
 
+# A signal that comes before anything runs waits for it.
+told_early() {
+    PYTHONPATH=$TOP/src/cli python3 -B - <<'PY'
+import os, signal, mitosis_run
+stop = mitosis_run.Stop.__new__(mitosis_run.Stop)
+stop.started = stop.armed = stop.told = False
+signal.signal(signal.SIGTERM, stop.on_signal)
+os.kill(os.getpid(), signal.SIGTERM)
+try:
+    stop.arm()
+except SystemExit as end:
+    os._exit(0 if end.code == 128 + signal.SIGTERM else 1)
+os._exit(1)
+PY
+}
+
 interrupted() {
     new_id
     timeout -k 5 "$LIMIT" "$MITOSIS" run --local 2 --python "os.system('sleep $ID')" >out 2>err &
@@ -245,8 +261,8 @@ usage() {
         run -H local:a/python: -- true
 }
 
-for test in expressions current_directory values exceptions scripts much_output background timeouts interrupted \
-    no_interpreter served usage; do
+for test in expressions current_directory values exceptions scripts much_output background timeouts \
+    told_early interrupted no_interpreter served usage; do
     check $test $test
 done
 finish
