@@ -27,6 +27,7 @@ SYSTEM_PYTHON = '/usr/bin/python3'
 
 START = 'mitosis.python'
 RELATED_MAX = 256
+NAMES_MAX = 20000  # that are remembered, those that are no modules among them
 
 # What python -c runs in the child: becomes an interpreter that reads its program from a pipe, with
 # the stream on descriptor 100 and the program's text once more on 101, as mitogen.core expects.
@@ -69,7 +70,7 @@ class Finder:
 
     def find_spec(self, name):
         if name not in self.specs:
-            self.specs[name] = self.look_for(name)
+            remember(self.specs, name, self.look_for(name))
         return self.specs[name]
 
     def look_for(self, name):
@@ -95,10 +96,10 @@ class Finder:
         """(modules in it or None, path, source), or None when it is not to be served."""
         if name not in self.known:
             try:
-                self.known[name] = self.read(name)
+                remember(self.known, name, self.read(name))
             except (OSError, UnicodeError, SyntaxError) as e:
                 complain('%s cannot be served: %s' % (name, e))
-                self.known[name] = None
+                remember(self.known, name, None)
         return self.known[name]
 
     def read(self, name):
@@ -152,6 +153,14 @@ class Finder:
                     found.append(part)
                     todo.append(part)
         return found
+
+
+def remember(names, name, what):
+    """Contexts may ask for ever more names: those that are none are forgotten from time to time."""
+    if len(names) >= NAMES_MAX:
+        for other in [n for n in names if names[n] is None]:
+            del names[other]
+    names[name] = what
 
 
 def directories_of(spec):

@@ -45,6 +45,20 @@ current_directory() {
     expect 0 "local1: 42" ""
 }
 
+# Whoever asks for names without end does not fill the memory of the master.
+names() {
+    PYTHONPATH=$TOP/python/mitosis python3 -B - <<'PY'
+import modules
+modules.NAMES_MAX = 100
+finder = modules.Finder([])
+finder.add_text('ours', b'')
+for i in range(1000):
+    assert finder.find('x%d' % i) is None
+assert max(len(finder.specs), len(finder.known)) <= 100, (len(finder.specs), len(finder.known))
+assert finder.find('ours') is not None
+PY
+}
+
 # What JSON has not is text alone.
 values() {
     PYTHONPATH=$TOP/src/cli python3 -B - <<'PY'
@@ -261,8 +275,8 @@ usage() {
         run -H local:a/python: -- true
 }
 
-for test in expressions current_directory values exceptions scripts much_output background timeouts \
-    told_early interrupted no_interpreter served usage; do
+for test in expressions current_directory names values exceptions scripts much_output background \
+    timeouts told_early interrupted no_interpreter served usage; do
     check $test $test
 done
 finish
