@@ -21,8 +21,9 @@ enum {
     PAYLOAD_MAX = 64 * 1024 * 1024,
     LINE_MAX_LENGTH = 512,
     READ_SIZE = 64 * 1024,
-    DEATHS_MAX = 3, /* of the interpreter, without an answer in between: it is not started again */
-    ASKED_MAX = 2,  /* times that a question is asked: it may be what the interpreter dies of */
+    SAID_MAX = 4096, /* of one line on standard error */
+    DEATHS_MAX = 3,  /* of the interpreter, without an answer in between: it is not started again */
+    ASKED_MAX = 2,   /* times that a question is asked: it may be what the interpreter dies of */
 };
 
 /* The text of the program, as it is in the source. */
@@ -61,16 +62,17 @@ static struct python {
 /* --- the end of it -----------------------------------------------------------------------------
  */
 
-static void log_said(struct python *p)
+/* Line by line; at the end, or when it is too much for one, what is there. */
+static void log_said(struct python *p, bool at_end)
 {
-    uint8_t *end;
-
-    while (p->err.length > 0 && ((end = memchr(p->err.data, '\n', p->err.length)) != NULL ||
-                                 p->err.length >= LINE_MAX_LENGTH)) {
-        size_t length = end != NULL ? (size_t)(end - p->err.data) : LINE_MAX_LENGTH - 1;
+    while (p->err.length > 0) {
+        const uint8_t *end = memchr(p->err.data, '\n', p->err.length);
+        if (end == NULL && p->err.length < SAID_MAX && !at_end)
+            return;
+        size_t length = end != NULL ? (size_t)(end - p->err.data) : p->err.length;
         log_text(p->router, MITO_WARNING, p->router->config.id, "python", (char *)p->err.data,
                  length);
-        buf_consume(&p->err, end != NULL ? length + 1 : length);
+        buf_consume(&p->err, length + (end != NULL));
     }
 }
 
@@ -81,13 +83,14 @@ static void read_stderr(struct python *p)
 
     while (p->err_fd >= 0 && (n = read(p->err_fd, chunk, sizeof chunk)) > 0) {
         buf_append(&p->err, chunk, (size_t)n);
-        log_said(p);
+        log_said(p, false);
     }
 }
 
 static void disconnect(struct python *p)
 {
     read_stderr(p);
+    log_said(p, true);
     watch_free(p->watch);
     watch_free(p->err_watch);
     p->watch = p->err_watch = NULL;
