@@ -720,8 +720,9 @@ struct mito_listen_options {
 
 /* Lets other programs join the tree through a unix socket: with mito_unix_connect(), or Python ones
  * with mitogen.unix.connect(). Each becomes a context below this one, and has its authority: it may
- * call functions here and everywhere below, and open further contexts from here. The socket has
- * mode 0600, and only processes of the same user, or root's, are let in.
+ * call functions here and everywhere below, and open further contexts from here. Those that it
+ * opens from itself have no authority. The socket has mode 0600, and only processes of the same
+ * user, or root's, are let in.
  *
  *     struct mito_listener *door = mito_listen(router, .path = "/run/user/1000/tree");
  *

@@ -90,9 +90,10 @@ static bool came_from(struct mito_router *r, const struct neighbour *from, uint3
     return router_next_hop(r, id) == from && (from->is_parent || id != r->config.id);
 }
 
-static bool is_privileged(const struct mito_router *r, const struct neighbour *n)
+/* `id`: who speaks or is spoken to, there or behind. */
+static bool is_privileged(const struct mito_router *r, const struct neighbour *n, uint32_t id)
 {
-    return n->is_parent || (n->stamped && router_has_authority(r, n->stamp));
+    return n->is_parent || (n->stamped && (id == n->id || router_has_authority(r, id)));
 }
 
 static bool policy_allows(struct mito_router *r, enum policy policy, const struct neighbour *from,
@@ -259,10 +260,11 @@ static void remember_destination(struct neighbour *from, uint32_t id)
 static bool may_talk(struct mito_router *r, const struct neighbour *from,
                      const struct neighbour *to, const struct frame *f)
 {
-    if (r->config.unidirectional && !is_privileged(r, from) && !is_privileged(r, to))
+    if (r->config.unidirectional && !is_privileged(r, from, f->auth_id) &&
+        !is_privileged(r, to, f->dst_id))
         return false;
     if (from->unidirectional && !router_has_authority(r, f->dst_id) &&
-        (to->is_parent || !is_privileged(r, to)))
+        (to->is_parent || !is_privileged(r, to, f->dst_id)))
         return false;
     return !to->unidirectional || router_has_authority(r, f->auth_id);
 }
@@ -329,7 +331,7 @@ void router_route(struct mito_router *r, struct neighbour *from, struct message 
         message_free(m);
         return;
     }
-    if (from->stamped)
+    if (from->stamped && m->frame.auth_id == from->id) /* that one, not what it has started */
         m->frame.auth_id = from->stamp;
     if (m->frame.dst_id == r->config.id)
         dispatch(r, from, m);

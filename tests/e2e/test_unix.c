@@ -33,6 +33,17 @@ MITO_FUNCTION(sum)
     return mito_return(call, "i", a + b);
 }
 
+/* In a child: calls that one's function. */
+MITO_FUNCTION(call_up)
+{
+    MITO_AUTO_CONTEXT context = NULL;
+    int64_t result;
+
+    if (mito_args(call, "c", &context) < 0 || mito_call(context, &sum, "ii", 2, 3, "i", &result))
+        return -1;
+    return mito_return(call, "i", result);
+}
+
 /* Sends it a word when told to: at once, or after the caller left. */
 MITO_FUNCTION_FLAGS(stay, MITO_CONCURRENT)
 {
@@ -89,6 +100,10 @@ static int client_authority(struct mito_router *r, const char *arg)
     MITO_AUTO_CONTEXT deeper = mito_local(r, .via = child);
     MITO_AUTO_CONTEXT ours = mito_local(r);
     CHECK(pid_of(theirs) > 0 && pid_of(deeper) > 0 && pid_of(ours) > 0);
+    /* What it has started itself may no more than other children. */
+    CHECK(mito_call(ours, &call_up, "c", master, "i", &result) < 0);
+    CHECK(strstr(mito_error(), "refused") != NULL);
+    CHECK(mito_call(ours, &call_up, "c", child, "i", &result) < 0);
     CHECK(mito_context_shutdown(deeper, PATIENCE) == 0);
     CHECK(mito_call(ours, &sum, "ii", 1, 1, "i", &result) == 0 && result == 2);
     CHECK(mito_call(deeper, &tree_pid, "", "i", &result) < 0 && mito_error_code() == MITO_E_DEAD);
