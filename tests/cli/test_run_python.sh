@@ -6,9 +6,9 @@
 
 export PATH=/usr/bin:$PATH # Debian's Python, which has Mitogen
 
-SERVER=
+# (A test that fails has not come to it.)
 end_server() {
-    [ -z "$SERVER" ] || kill "$SERVER" 2>/dev/null
+    [ ! -e "$WORK/server" ] || kill "$(cat "$WORK/server")" 2>/dev/null || :
 }
 cleanup+=(end_server)
 
@@ -219,7 +219,8 @@ served() {
     echo 'VALUE = 6' >modules/helper.py
     printf 'import helper, os\ndef main():\n print(helper.VALUE, os.getppid())\n' >script.py
     "$MITOSIS" serve --modules "$PWD/modules" socket >server.out 2>server.err &
-    SERVER=$!
+    local server=$!
+    echo $server >"$WORK/server"
     within 20 test -S socket
     mitosis run --connect socket --local 1 --no-prefix --script script.py
     equal "$status" 0
@@ -227,15 +228,15 @@ served() {
     mitosis run --connect socket --local 1 --no-prefix --script script.py
     equal "$(cat out)" "$host"
     equal "${host% *}" 6
-    within 5 no_pythons "$SERVER"
+    within 5 no_pythons "$server"
     "$MITOSIS" run --connect socket --local 1 --python 'time.sleep(1000)' >out 2>err &
     pid=$!
-    within 30 is_busy "$SERVER"
+    within 30 is_busy "$server"
     kill -KILL $pid
-    within 10 no_pythons "$SERVER"
+    within 10 no_pythons "$server"
     mitosis run --connect socket --local 1 --no-prefix --timeout 1 --python 'time.sleep(1000)'
     equal "$status" 1
-    within 5 no_pythons "$SERVER"
+    within 5 no_pythons "$server"
     local delay
     for delay in 0.05 0.2; do # what is being opened is ended, too
         "$MITOSIS" run --connect socket --local 2 --python 'time.sleep(1000)' >out 2>err &
@@ -246,9 +247,10 @@ served() {
         equal "$status" 143
     done
     sleep 0.5 # one that was left would be there by now
-    within 5 no_pythons "$SERVER"
-    kill "$SERVER"
-    wait "$SERVER"
+    within 5 no_pythons "$server"
+    kill "$server"
+    wait "$server"
+    rm "$WORK/server"
     equal "$(cat server.err)" ""
 }
 no_pythons() {
