@@ -64,6 +64,7 @@ class Finder:
         self.stdlib = tuple(sysconfig.get_path(name) + '/' for name in ('stdlib', 'platstdlib'))
         self.specs = {}
         self.known = {}
+        self.needs = {}
 
     def add_text(self, name, source):
         self.known[name] = None, name + '.py', source
@@ -120,7 +121,12 @@ class Finder:
         return present, spec.origin, source
 
     def imports(self, name):
-        """What a module imports, by the text of it."""
+        """What a module imports, by the text of it, which is read once."""
+        if name not in self.needs:
+            self.needs[name] = list(dict.fromkeys(self.read_imports(name)))
+        return self.needs[name]
+
+    def read_imports(self, name):
         present, path, source = self.find(name)
         base = name.split('.') if present is not None else name.split('.')[:-1]
         try:
@@ -140,7 +146,7 @@ class Finder:
 
     def related(self, name):
         """All that it needs, directly or not, packages before what is in them."""
-        found, todo = [], [name]
+        found, todo = {}, [name]
         while todo and len(found) < RELATED_MAX:
             for wanted in self.imports(todo.pop(0)):
                 parts = wanted.split('.')
@@ -150,9 +156,9 @@ class Finder:
                         continue
                     if self.find(part) is None:
                         break
-                    found.append(part)
+                    found[part] = None
                     todo.append(part)
-        return found
+        return list(found)
 
 
 def remember(names, name, what):

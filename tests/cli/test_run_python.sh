@@ -59,6 +59,24 @@ assert finder.find('ours') is not None
 PY
 }
 
+# Each text is parsed once, however many need it.
+parsed_once() {
+    mkdir many
+    for i in {0..9}; do
+        echo "import m0, m1, m2, m3, m4, m5, m6, m7, m8, m9" >many/m$i.py
+    done
+    PYTHONPATH=$TOP/python/mitosis python3 -B - <<'PY'
+import ast, io, modules
+parsed, parse = [], ast.parse
+ast.parse = lambda *args: parsed.append(args) or parse(*args)
+server = modules.Server(['many'])
+server.out = io.BytesIO()
+server.answer('m0')
+assert server.out.getvalue().count(b'found m') == 10
+assert len(parsed) == 10, len(parsed)
+PY
+}
+
 # What JSON has not is text alone.
 values() {
     PYTHONPATH=$TOP/src/cli python3 -B - <<'PY'
@@ -277,8 +295,8 @@ usage() {
         run -H local:a/python: -- true
 }
 
-for test in expressions current_directory names values exceptions scripts much_output background \
-    timeouts told_early interrupted no_interpreter served usage; do
+for test in expressions current_directory names parsed_once values exceptions scripts much_output \
+    background timeouts told_early interrupted no_interpreter served usage; do
     check $test $test
 done
 finish
