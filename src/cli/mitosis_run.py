@@ -287,6 +287,12 @@ def with_output(streams, function, *args):
             stream.finish()
 
 
+def end_if_copy(pid, status):
+    """Whoever comes back out of a function after fork() is not the one who answers."""
+    if os.getpid() != pid:
+        os._exit(status)
+
+
 def wait_for_output(stop, streams):
     """Until all have closed it, also what runs in the background; not once it is to stop."""
     for stream in streams:
@@ -324,13 +330,15 @@ def run(kind, path, source, args, output, window, econtext):
     for stream in streams:
         stream.start()
     function = evaluate if kind == 'expression' else call_main
-    status, value = STOPPED, []
+    status, value, pid = STOPPED, [], os.getpid()
     try:
         stop.arm()
         status, value = with_output(streams, perform, function, path, source, args)
+        end_if_copy(pid, status)
         wait_for_output(stop, streams)
         stop.armed = False
     except SystemExit:  # of the signal, when all was done but the waiting
+        end_if_copy(pid, STOPPED)
         wait_for_output(stop, streams)
     stop.finish()
     if stop.started:

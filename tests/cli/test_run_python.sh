@@ -153,6 +153,23 @@ PY
     expect 1 "" $'local1: nothing.py: there is no function main in it\nmitosis: local1: exited with status 1'
 }
 
+# A copy that comes back out of main ends there.
+forks() {
+    cat >forks.py <<'PY'
+import os, sys
+def main(how):
+    pid = os.fork()
+    if pid:
+        return os.WEXITSTATUS(os.waitpid(pid, 0)[1])
+    if how == 'exit':
+        sys.exit(5)
+PY
+    mitosis run --local 1 --timeout 20 --script forks.py exit
+    expect 0 "local1: 5" ""
+    mitosis run --local 1 --timeout 20 --script forks.py return
+    expect 0 "local1: 0" ""
+}
+
 much_output() {
     cat >much.py <<'PY'
 import os, sys
@@ -295,7 +312,7 @@ usage() {
         run -H local:a/python: -- true
 }
 
-for test in expressions current_directory names parsed_once values exceptions scripts much_output \
+for test in expressions current_directory names parsed_once values exceptions scripts forks much_output \
     background timeouts told_early interrupted no_interpreter served usage; do
     check $test $test
 done
