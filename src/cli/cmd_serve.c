@@ -1,7 +1,9 @@
 /* mitosis serve: keeps contexts for later commands, which come through a unix socket. */
+#include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "cli.h"
 #include "number.h"
@@ -60,6 +62,17 @@ static int serve(const struct serve_options *options)
     return listener == NULL ? STATUS_USAGE : STATUS_OK;
 }
 
+static int add_modules(struct serve_options *options, const char *path, struct complaint *why)
+{
+    struct stat st;
+    if (stat(path, &st) < 0)
+        return complain(why, "--modules: %s: %s", path, strerror(errno));
+    if (!S_ISDIR(st.st_mode))
+        return complain(why, "--modules: %s is no directory", path);
+    words_add(&options->modules, path);
+    return 0;
+}
+
 /* 0 to go on, 1 when help was asked for, -1 with a complaint. */
 static int read_arguments(struct serve_options *options, int argc, char **argv,
                           struct complaint *why)
@@ -77,12 +90,14 @@ static int read_arguments(struct serve_options *options, int argc, char **argv,
             return 1;
         if (option == ':')
             return complain(why, "option %s needs a value", argv[optind - 1]);
-        if (option == OPTION_MODULES)
-            words_add(&options->modules, optarg);
-        else if (option != OPTION_IDLE)
+        if (option == OPTION_MODULES) {
+            if (add_modules(options, optarg, why) < 0)
+                return -1;
+        } else if (option != OPTION_IDLE) {
             return complain(why, "unknown option %s", argv[optind - 1]);
-        else if (!seconds_parse(optarg, &options->idle_ms))
+        } else if (!seconds_parse(optarg, &options->idle_ms)) {
             return complain(why, "--idle-timeout: bad number of seconds '%s'", optarg);
+        }
     }
     if (argv[optind] == NULL)
         return complain(why, "no path to listen on");

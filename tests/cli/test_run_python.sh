@@ -306,6 +306,9 @@ usage() {
     refused "--python: nothing is given" run --local 1 --python ''
     refused "--python-path is for --python and --script" run --local 1 --python-path python3 -- true
     refused "--script: cannot read no.py: No such file or directory" run --local 1 --script no.py
+    refused "--modules: no: No such file or directory" serve --modules no socket
+    touch file
+    refused "--modules: file is no directory" serve --modules file socket
     refused "--script: cannot read .: Is a directory" run --local 1 --script .
     refused "python_path '-c' starts with '-'" run --local 1 --python 1 --python-path=-c
     refused "bad route 'local:a/python:': python: has no place in a route; see run --python" \
