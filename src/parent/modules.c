@@ -106,13 +106,16 @@ static int missing_payload(struct buf *out, const char *name)
     return pickle_end(out);
 }
 
-static void send_payload(struct mito_router *r, uint32_t to, const struct buf *payload)
+/* False: it cannot be sent, and who waits for it has to be told so. */
+static bool send_payload(struct mito_router *r, uint32_t to, const struct buf *payload)
 {
     struct frame f = {.dst_id = to, .handle = HANDLE_LOAD_MODULE};
 
-    if (map_get(&r->routes, to) != NULL &&
-        router_send(r, &f, payload->data, payload->length, false) < 0)
-        log_locked(r, MITO_WARNING, "modules", "to context %u: %s", to, mito_error());
+    if (map_get(&r->routes, to) == NULL ||
+        router_send(r, &f, payload->data, payload->length, false) == 0)
+        return true;
+    log_locked(r, MITO_WARNING, "modules", "to context %u: %s", to, mito_error());
+    return false;
 }
 
 static void send_missing(struct mito_router *r, uint32_t to, const char *name)
@@ -157,7 +160,8 @@ static void send_module(struct mito_router *r, uint32_t to, struct module *m)
     }
     mito_value_free(v);
     note_sent(r, m, to);
-    send_payload(r, to, &m->payload);
+    if (!send_payload(r, to, &m->payload)) /* too large for a message */
+        send_missing(r, to, m->name);
 }
 
 /* The module is not in a list, and stays where it is. */

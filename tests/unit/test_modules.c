@@ -248,6 +248,36 @@ static void test_resources(void **state)
     nothing_said(parent_fd);
 }
 
+static bool provide_large(struct module_provider *p, struct mito_router *r, const char *name)
+{
+    static const char content[2000];
+    struct buf payload = {0};
+
+    (void)p;
+    if (strcmp(name, "large") != 0)
+        return false;
+    assert_int_equal(buf_append(&payload, content, sizeof content), 0);
+    modules_found(r, name, &payload);
+    return true;
+}
+
+/* One that no message can carry is told as one that is not there: nobody waits for ever. */
+static void test_too_large(void **state)
+{
+    static struct module_provider provider = {.provide = provide_large};
+    size_t length;
+
+    (void)state;
+    router_lock(router);
+    modules_add_provider(&provider);
+    router->config.max_message_size = 1000;
+    router_unlock(router);
+    ask(first_fd, FIRST, "large");
+    uint8_t *answer = hear(first_fd, HANDLE_LOAD_MODULE, &length);
+    assert_memory_equal(answer + length - 7, "NNN(tt.", 7);
+    free(answer);
+}
+
 static void test_missing(void **state)
 {
     struct module_wait mine = {.ready = on_ready}, never = {.ready = on_ready};
@@ -431,6 +461,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_asked_once, start, stop),
         cmocka_unit_test_setup_teardown(test_forwarded, start, stop),
         cmocka_unit_test_setup_teardown(test_resources, start, stop),
+        cmocka_unit_test_setup_teardown(test_too_large, start, stop),
         cmocka_unit_test_setup_teardown(test_missing, start, stop),
         cmocka_unit_test_setup_teardown(test_nonsense, start, stop),
         cmocka_unit_test_setup_teardown(test_bounded, start, stop),
