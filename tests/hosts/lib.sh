@@ -110,6 +110,13 @@ SetEnv MT_HOSTS_DIR=$DIR
 END
 }
 
+# root_config FILES: goes last. What this machine's root has in its shell's start files is no part of
+# any test, and may take long or wait for others.
+root_config() {
+    mkdir -p "$1/root" || die "cannot make $1/root"
+    printf 'Match User root\n    SetEnv MT_HOSTS_DIR=%s HOME=%s\n' "$DIR" "$1/root"
+}
+
 # client_config KEY: the part for all hosts, which goes last.
 client_config() {
     cat <<END
