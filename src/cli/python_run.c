@@ -22,10 +22,8 @@ int python_run_read(struct python_run *p, struct complaint *why)
         bytes_add_text(&p->source, p->expression);
         return 0;
     }
-    if (file_read(p->script, &p->source, why) < 0)
+    if (file_read_most(p->script, SOURCE_MAX, &p->source, why) < 0)
         return complain_prefix(why, "--script");
-    if (p->source.length > SOURCE_MAX)
-        return complain(why, "--script: %s has more than %d bytes", p->script, SOURCE_MAX);
     return 0;
 }
 

@@ -3,6 +3,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -43,15 +44,25 @@ void scratch_remove(struct scratch *s)
 
 int file_read(const char *path, struct bytes *out, struct complaint *why)
 {
+    return file_read_most(path, SIZE_MAX, out, why);
+}
+
+int file_read_most(const char *path, size_t most, struct bytes *out, struct complaint *why)
+{
     char piece[65536];
     ssize_t n = 0;
+    size_t total = 0;
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
         return complain(why, "cannot read %s: %s", path, strerror(errno));
-    while ((n = read(fd, piece, sizeof piece)) > 0)
+    while (total <= most && (n = read(fd, piece, sizeof piece)) > 0) {
         bytes_add(out, piece, (size_t)n);
+        total += (size_t)n;
+    }
     int error = errno;
     close(fd);
+    if (total > most)
+        return complain(why, "%s has more than %zu bytes", path, most);
     return n == 0 ? 0 : complain(why, "cannot read %s: %s", path, strerror(error));
 }
 

@@ -23,6 +23,8 @@ void scratch_remove(struct scratch *s);
 
 /* The whole file, behind what is in *out. */
 int file_read(const char *path, struct bytes *out, struct complaint *why);
+/* The same; a complaint when there are more than `most` bytes, which are not read. */
+int file_read_most(const char *path, size_t most, struct bytes *out, struct complaint *why);
 /* Creates or replaces it. Where a file is already, it is replaced at once: what runs it, or maps
  * it, keeps the old one. What is no regular file (/dev/null) is written to. */
 int file_write(const char *path, const void *data, size_t length, mode_t mode,

@@ -310,6 +310,7 @@ usage() {
     touch file
     refused "--modules: file is no directory" serve --modules file socket
     refused "--script: cannot read .: Is a directory" run --local 1 --script .
+    refused "--script: /dev/zero has more than 1048576 bytes" run --local 1 --script /dev/zero
     refused "python_path '-c' starts with '-'" run --local 1 --python 1 --python-path=-c
     refused "bad route 'local:a/python:': python: has no place in a route; see run --python" \
         run -H local:a/python: -- true
