@@ -10,7 +10,7 @@
 enum {
     STATUS_GRACE = 300,   /* ms from the end of the stream until its process has ended */
     PROCESS_GRACE = 5000, /* then it is killed */
-    ENDED_GRACE = 500,    /* from the end of its process until its stream breaks */
+    ENDED_GRACE = 1500,   /* from the end of its process until its stream breaks; a busy machine */
     DETACH_GRACE = 100,   /* from the answer to DETACHING until the stream is broken */
 };
 
