@@ -157,6 +157,8 @@ void mito_start(int argc, char **argv)
 {
     struct child_config config;
 
+    if (argc == 2 && strcmp(argv[1], CHILD_ARGUMENT) == 0)
+        _exit(0); /* the first stage asks whether the image can be started */
     own_argc = argc;
     own_argv = argv;
     child_image_fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);

@@ -8,12 +8,14 @@
  * empty file is a shell script that succeeds; or is not found, by a busybox that needs /proc to run
  * scripts: what may not be executed fails with 126).
  *
- * The image is written through a descriptor (9) to a file that is already removed, and started
- * through another (8): it has a name for a moment only, before a word is said, and nothing is left
- * when anything dies. The descriptor 9 is kept from what is on the left of the pipe, which may live
- * a moment longer: nobody may have the file open for writing when it is started. Without /proc the
- * file keeps its name, and the image removes it (third argument); a lost connection must not end
- * the shell before it has done so, hence the trap (not ignored: the image would inherit that).
+ * The image is started through a descriptor (8) of a file that is already removed, and written
+ * through it, opened anew: it has a name for a moment only, before a word is said, and nothing is
+ * left when anything dies. Nobody may have the file open for writing when it is started, so no
+ * shell has, but for what runs in the pipe. Some machines are slow to notice that the last writer
+ * has ended ("text file busy"): the image is tried (it ends at once when nothing else is said), and
+ * tried again, before it is started for good. Without /proc the file keeps its name, and the image
+ * removes it (third argument); a lost connection must not end the shell before it has done so,
+ * hence the trap (not ignored: the image would inherit that).
  *
  * Who cannot start the image after all ends, as shells do; but mksh only leaves the function, no
  * longer able to wait for children: hence the exit after it.
@@ -34,18 +36,19 @@ static const char other_kind[] = "say ARCH $u";
 static const char throw_away[] = "; read -r k n; get $n >/dev/null";
 
 static const char rest[] =
-    "take() { exec 8<\"$f\" 9>|\"$f\"; eval \"$c\"; p=/proc/self/fd/8; "
+    "take() { exec 8<\"$f\"; eval \"$c\"; p=/proc/self/fd/8; "
     "if [ -e $p ]; then rm -rf \"$m\"; m=; else p=$f; fi; "
     "say $w; w=AGAIN; read -r k n || { rm -rf \"$m\"; say WRITE \"$d\"; exit 74; }; "
     "[ \"$k\" = raw ] || command -v gzip >/dev/null 2>&1 || "
     "{ get $n >/dev/null; say RAW; read -r k n; }; "
     "z=cat; [ \"$k\" = raw ] || z=\"gzip -dc\"; "
-    "{ exec 9>&-; get $n; } | { $z >&9 || { cat >/dev/null; false; }; } && "
-    "exec 9>&- && exec \"$p\" " CHILD_ARGUMENT " ";
+    "get $n | { $z >|\"$p\" || { cat >/dev/null; false; }; } && "
+    "{ for i in 1 2 3 4 5; do \"$p\" " CHILD_ARGUMENT " </dev/null >/dev/null 2>&1; "
+    "case $? in 12[67]) sleep 1;; *) break;; esac; done; exec \"$p\" " CHILD_ARGUMENT " ";
 
 static const char end[] =
-    " ${m:+\"$m\"}; "
-    "e=full; { echo >&9; } 2>/dev/null && e=damaged; t=\"$t $d($e)\"; }; "
+    " ${m:+\"$m\"}; }; "
+    "e=full; { echo >>\"$p\"; } 2>/dev/null && e=damaged; t=\"$t $d($e)\"; }; "
     "m=; case $1 in ?) d=memory; f=/proc/self/fd/$1; c=\"exec $1>&-\"; w=$2; t=$3; take || exit;; "
     "*) c=; w=\"000 $u\"; t=; "
     "for d in \"$XDG_RUNTIME_DIR\" /dev/shm /run /tmp /var/tmp \"$HOME\" .; do "

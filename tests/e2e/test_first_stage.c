@@ -76,20 +76,52 @@ static void written_by_one(void **state)
     works(.shell = shell->login, .setup = setup_for(shell, "lonely", programs));
 }
 
-/* An image that is there and cannot be started, because somebody has it open for writing: an error
- * at once, in which the shell says so. (That of busybox has a head of its own.) */
+/* A head that leaves behind who has the image open for writing, until there is a file "let-go". (A
+ * shell of busybox has a head of its own.) */
+static const char *held_by_head(const struct shell *shell, const char *kind, const char *tools)
+{
+    const char *head = script("busy-head",
+                              "until [ -e '%s/let-go' ]; do /bin/sleep 0.1; done "
+                              "9>>/proc/$PPID/fd/8 >/dev/null 2>&1 </dev/null &\n"
+                              "exec /usr/bin/head \"$@\"\n",
+                              scripts_dir);
+    char programs[700];
+
+    snprintf(programs, sizeof programs, "gzip %s head=%s", tools, head);
+    return setup_for(shell, kind, programs);
+}
+
+/* It is waited for, as it may only be slow to end; */
+static void busy_for_a_moment(void **state)
+{
+    const struct shell *shell = *state;
+    const char *sleeping =
+        script("letting-go", "/bin/sleep 1; : >'%s/let-go'; exec /bin/sleep 1\n", scripts_dir);
+    char tools[300];
+
+    if (strcmp(shell->name, "busybox") == 0)
+        return;
+    snprintf(tools, sizeof tools, "sleep=%s", sleeping);
+    /* ksh93 has a sleep of its own. */
+    if (strcmp(shell->name, "ksh93") == 0)
+        free(output_of("(sleep 2; : >'%s/let-go') >/dev/null 2>&1 &", scripts_dir));
+    works(.shell = shell->login, .setup = held_by_head(shell, "moment", tools));
+    free(output_of("rm '%s/let-go'", scripts_dir));
+}
+
+/* and when it does not end: an error in which the shell says so. */
 static void busy(void **state)
 {
     const struct shell *shell = *state;
-    const char *head =
-        script("busy-head", "/bin/sleep 1 9>>/proc/$PPID/fd/8 >/dev/null 2>&1 </dev/null &\n"
-                            "exec /usr/bin/head \"$@\"\n");
-    char programs[300];
+    const char *no_time = script("no-time", "exit 0\n");
+    char tools[300];
 
-    snprintf(programs, sizeof programs, "gzip head=%s", head);
-    if (strcmp(shell->name, "busybox") != 0)
-        fails(MITO_E_DIED, "ext file busy", .shell = shell->login,
-              .setup = setup_for(shell, "busy", programs));
+    if (strcmp(shell->name, "busybox") == 0)
+        return;
+    snprintf(tools, sizeof tools, "sleep=%s", no_time);
+    fails(MITO_E_DIED, "ext file busy", .shell = shell->login,
+          .setup = held_by_head(shell, "busy", tools));
+    free(output_of(": >'%s/let-go'; sleep 0.3; rm '%s/let-go'", scripts_dir, scripts_dir));
 }
 
 /* set -C: shells refuse to write to a file that is there. */
@@ -367,7 +399,7 @@ static pid_t wait_for_upload(pid_t *gzip)
 
     for (int64_t until = now_ms() + PATIENCE; now_ms() < until; sleep_ms(5)) {
         pid_t shell = child_named(getpid(), "sh");
-        snprintf(path, sizeof path, "/proc/%d/fd/9", (int)shell);
+        snprintf(path, sizeof path, "/proc/%d/fd/8", (int)shell);
         memset(name, 0, sizeof name);
         if (shell > 0 && readlink(path, name, sizeof name - 1) > 0 &&
             strstr(name, "(deleted)") != NULL && (*gzip = unpacker(shell)) > 0)
@@ -481,6 +513,7 @@ int main(int argc, char **argv)
         IN_ALL_SHELLS(without_gzip),
         IN_ALL_SHELLS(without_head_c),
         IN_ALL_SHELLS(written_by_one),
+        IN_ALL_SHELLS(busy_for_a_moment),
         IN_SHELL(busy, 0, "dash"),
         IN_SHELL(busy, 4, "ksh93"),
         IN_SHELL(busy, 5, "mksh"),
