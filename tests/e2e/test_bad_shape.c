@@ -106,7 +106,11 @@ static void few_descriptors(void **state)
     assert_int_equal(tree_pid_of(context), pid); /* all is as it was */
     assert_int_not_equal(tree_pid_of(grandchild), pid);
     assert_int_equal(mito_context_shutdown(grandchild, PATIENCE), 0);
-    tree_local(.via = context); /* and there is room again */
+    /* and there is room again, once its process has been seen to end over there */
+    child = NULL;
+    for (int64_t until = now_ms() + PATIENCE; child == NULL && now_ms() < until; sleep_ms(10))
+        child = mito_local(tree, .via = context);
+    tree_up_(child, __LINE__);
 }
 
 /* --- little memory -----------------------------------------------------------------------------
