@@ -95,17 +95,11 @@ static const char *held_by_head(const struct shell *shell, const char *kind, con
 static void busy_for_a_moment(void **state)
 {
     const struct shell *shell = *state;
-    const char *sleeping =
-        script("letting-go", "/bin/sleep 1; : >'%s/let-go'; exec /bin/sleep 1\n", scripts_dir);
-    char tools[300];
 
     if (strcmp(shell->name, "busybox") == 0)
         return;
-    snprintf(tools, sizeof tools, "sleep=%s", sleeping);
-    /* ksh93 has a sleep of its own. */
-    if (strcmp(shell->name, "ksh93") == 0)
-        free(output_of("(sleep 2; : >'%s/let-go') >/dev/null 2>&1 &", scripts_dir));
-    works(.shell = shell->login, .setup = held_by_head(shell, "moment", tools));
+    free(output_of("(sleep 2; : >'%s/let-go') >/dev/null 2>&1 &", scripts_dir));
+    works(.shell = shell->login, .setup = held_by_head(shell, "moment", "sleep"));
     free(output_of("rm '%s/let-go'", scripts_dir));
 }
 
