@@ -223,8 +223,8 @@ static void check_group(bool kill_group)
     assert_int_equal(pipe2(pair, O_CLOEXEC), 0);
     assert_int_equal(spawn_shell("sleep 1000 & echo $!", pair[1], NULL, &pid), 0);
     close(pair[1]);
-    watch(pid);
-    broker_lock(&broker);
+    broker_lock(&broker); /* before anybody can see its end */
+    assert_int_equal(process_watch(&process, &broker, pid, on_exit_, NULL), 0);
     process.kill_group = kill_group;
     process_expect_end(&process);
     broker_unlock(&broker);
@@ -245,7 +245,7 @@ static void test_group(void **state)
     (void)state;
     check_group(false);
     for (int i = 0; i < 10; i++)
-        check_group(true); /* the pidfd may be seen before kill_group is: both are fine */
+        check_group(true);
 }
 
 static void test_kill(void **state)
