@@ -666,8 +666,9 @@ int mito_python_async_(struct mito_router *router, struct mito_receiver *rx, voi
 /* Where the contexts that run Python get their modules from, and Mitogen itself: from an
  * interpreter that is run in the master when the first one is asked for. It has to have Mitogen
  * (Debian: python3-mitogen), and gives what it could import itself: everybody below the master can
- * read the source of that. Modules of its standard library and those that are no Python text are
- * left out. When it dies it is started again with the next question; who waits does not notice. */
+ * read the source of that, and the other files of those packages. Modules of its standard library
+ * and those that are no Python text are left out. When it dies it is started again with the next
+ * question; who waits does not notice. */
 struct mito_python_modules {
     const char *python_path; /* default "python3", or /usr/bin/python3 when only that has Mitogen */
     const char *const *directories; /* looked in before those of the interpreter; NULL-terminated */

@@ -4,7 +4,9 @@ A C master has this text in it (src/service/python.c), and runs it with the dire
 first as arguments. Reads names of modules, one a line; answers each with lines "found NAME LENGTH",
 each followed by the payload of a LOAD_MODULE, or "missing NAME". What a module imports is answered
 before it, unless it was before: so it is there when it is needed. A line "module NAME LENGTH" is
-followed by the text of a module that is in no file. Ends when its standard input does.
+followed by the text of a module that is in no file. Ends when its standard input does. A name with
+the mark FILE in it is that of a package and of a file in it: what follows "found" is then the
+payload of a LOAD_RESOURCE, which may say that there is none.
 
 Nothing is imported to find a module: names come from contexts that are not to be trusted. Modules
 of the standard library are not served, since the other interpreter has its own.
@@ -17,6 +19,7 @@ if __name__ == '__main__':  # what is where the user happens to be is none of ou
 import ast
 import os
 import pkgutil
+import stat
 import struct
 import sysconfig
 import zlib
@@ -26,6 +29,8 @@ from importlib.machinery import PathFinder
 SYSTEM_PYTHON = '/usr/bin/python3'
 
 START = 'mitosis.python'
+FILE = '\x1f'
+FILE_MAX = 32 * 1024 * 1024
 RELATED_MAX = 256
 NAMES_MAX = 20000  # that are remembered, those that are no modules among them
 
@@ -120,6 +125,32 @@ class Finder:
             source = minimize(source)
         return present, spec.origin, source
 
+    def read_file(self, package, name):
+        """What is in a file of a package, or None; nothing that is not below the package."""
+        spec = self.find_spec(package)
+        parts = name.split('/')
+        if (spec is None or spec.submodule_search_locations is None or self.find(package) is None
+                or any(part in ('', '.', '..') for part in parts)):
+            return None
+        for directory in directories_of(spec):
+            path = os.path.join(directory, *parts)
+            try:
+                mode = os.stat(path)
+            except (FileNotFoundError, NotADirectoryError):
+                if not hasattr(spec.loader, 'archive'):
+                    continue
+                try:
+                    return spec.loader.get_data(path)  # in a zip file
+                except OSError:
+                    continue
+            if not stat.S_ISREG(mode.st_mode):
+                continue
+            if mode.st_size > FILE_MAX:
+                raise OSError('larger than %d bytes' % FILE_MAX)
+            with open(path, 'rb') as fp:
+                return fp.read(FILE_MAX)
+        return None
+
     def imports(self, name):
         """What a module imports, by the text of it, which is read once."""
         if name not in self.needs:
@@ -209,6 +240,15 @@ def load_module(name, present, path, source, related):
                      p_text(path), p_bytes(zlib.compress(source, 9)), p_list(related), b't.'])
 
 
+def load_file(package, name, content):
+    import mitogen.core
+    names = p_text(package) + p_text(name)
+    content = b'N' if content is None else p_bytes(content)
+    if hasattr(mitogen.core, 'GET_RESOURCE') and not hasattr(mitogen.core.Message, 'unpickle_iter'):
+        return b'\x80\x02' + names + content + b'\x87.'  # up to 0.3.40
+    return b'\x80\x02' + names + b'\x86.\x80\x02' + content + b'.'
+
+
 def start_module():
     """What a Python context is started with: ([version, program], source of mitogen.core)."""
     import inspect
@@ -230,8 +270,20 @@ class Server:
     def give(self, name, related):
         self.found(name, load_module(name, *self.finder.find(name), related))
 
+    def answer_file(self, key):
+        package, _, name = key.partition(FILE)
+        try:
+            content = self.finder.read_file(package, name)
+        except (OSError, ValueError) as e:
+            complain('%s of %s cannot be served: %s' % (name, package, e))
+            content = None
+        payload = load_file(package, name, content)
+        self.out.write(named('found %s %d\n', key, len(payload)) + payload)
+
     def answer(self, name):
-        if name == START:
+        if FILE in name:
+            self.answer_file(name)
+        elif name == START:
             head, source = start_module()
             self.found(name, load_module(name, head, '', source, []))
         elif name == 'mitogen' or self.finder.find(name) is None:

@@ -7,12 +7,12 @@
 #include "core/context.h"
 #include "wire/pickle.h"
 
-enum { NAME_MAX_LENGTH = 255, RESOURCE_MAX = 4096 };
+enum { NAME_SIZE = 256 }; /* of what is kept, with its NUL */
 
 struct module {
     struct list link; /* kept: the last used one at the end; or asked for */
     char *name;
-    struct buf payload;  /* of its LOAD_MODULE, once it is kept */
+    struct buf payload;  /* of its LOAD_MODULE or LOAD_RESOURCE, once it is kept */
     struct list waiting; /* of struct module_wait; and, by their ids, the children: */
     uint32_t *askers;
     size_t asker_count;
@@ -23,7 +23,7 @@ struct module {
 static struct {
     struct list providers, kept, asked;
     size_t bytes, count; /* of those that are kept */
-    struct handle get, load, forward, resource;
+    struct handle get, load, forward, get_file, load_file;
 } registry = {.providers = {&registry.providers, &registry.providers},
               .kept = {&registry.kept, &registry.kept},
               .asked = {&registry.asked, &registry.asked}};
@@ -93,23 +93,46 @@ static struct module *find_kept(const char *name)
     return m;
 }
 
+/* --- names of files ----------------------------------------------------------------------------
+ */
+
+static const char *file_mark(const char *name)
+{
+    return strchr(name, MODULES_FILE_MARK);
+}
+
+/* Pickles, by hand where they are always the same. */
+static const char start_tuple[] = "\x80\2(", end_tuple[] = "t.", none[] = "\x80\2N.";
+
+/* (package, file): what is asked, and the first half of the answer. */
+static int put_file_name(struct buf *out, const char *name)
+{
+    const char *mark = file_mark(name);
+
+    if (buf_str(out, start_tuple) < 0 || pickle_str(out, name, (size_t)(mark - name)) < 0 ||
+        pickle_str(out, mark + 1, strlen(mark + 1)) < 0)
+        return -1;
+    return buf_str(out, end_tuple);
+}
+
 /* --- giving ------------------------------------------------------------------------------------
  */
 
 static int missing_payload(struct buf *out, const char *name)
 {
-    if (pickle_begin(out) < 0 || pickle_tuple_open(out) < 0 ||
-        pickle_str(out, name, strlen(name)) < 0 || pickle_none(out) < 0 || pickle_none(out) < 0 ||
-        pickle_none(out) < 0 || pickle_tuple_open(out) < 0 || pickle_tuple_close(out) < 0 ||
-        pickle_tuple_close(out) < 0)
+    if (file_mark(name) != NULL)
+        return put_file_name(out, name) < 0 ? -1 : buf_str(out, none);
+    if (buf_str(out, start_tuple) < 0 || pickle_str(out, name, strlen(name)) < 0)
         return -1;
-    return pickle_end(out);
+    return buf_str(out, "NNN)t."); /* name, None, None, None, () */
 }
 
 /* False: it cannot be sent, and who waits for it has to be told so. */
-static bool send_payload(struct mito_router *r, uint32_t to, const struct buf *payload)
+static bool send_payload(struct mito_router *r, uint32_t to, const char *name,
+                         const struct buf *payload)
 {
-    struct frame f = {.dst_id = to, .handle = HANDLE_LOAD_MODULE};
+    struct frame f = {.dst_id = to,
+                      .handle = file_mark(name) ? HANDLE_LOAD_RESOURCE : HANDLE_LOAD_MODULE};
 
     if (map_get(&r->routes, to) == NULL ||
         router_send(r, &f, payload->data, payload->length, false) == 0)
@@ -123,27 +146,33 @@ static void send_missing(struct mito_router *r, uint32_t to, const char *name)
     AUTO_BUF payload = {0};
 
     if (missing_payload(&payload, name) == 0)
-        send_payload(r, to, &payload);
+        send_payload(r, to, name, &payload);
 }
 
-/* Remembers that it is sent to that child; true when it was before. Who is gone is forgotten. */
-static bool note_sent(struct mito_router *r, struct module *m, uint32_t to)
+static bool was_sent(const struct module *m, uint32_t to)
+{
+    for (size_t i = 0; i < m->sent_count; i++) {
+        if (m->sent[i] == to)
+            return true;
+    }
+    return false;
+}
+
+/* Remembers that it is sent to that child. Who is gone is forgotten. */
+static void note_sent(struct mito_router *r, struct module *m, uint32_t to)
 {
     size_t kept = 0;
-    bool before = false;
 
     for (size_t i = 0; i < m->sent_count; i++) {
-        before |= m->sent[i] == to;
-        if (map_get(&r->routes, m->sent[i]) != NULL)
+        if (map_get(&r->routes, m->sent[i]) != NULL && m->sent[i] != to)
             m->sent[kept++] = m->sent[i];
     }
     m->sent_count = kept;
-    uint32_t *more = before ? NULL : realloc(m->sent, (kept + 1) * sizeof *more);
+    uint32_t *more = realloc(m->sent, (kept + 1) * sizeof *more);
     if (more != NULL) {
         m->sent = more;
         m->sent[m->sent_count++] = to;
     }
-    return before;
 }
 
 /* What it needs goes ahead of it, as far as it is here. */
@@ -155,12 +184,14 @@ static void send_module(struct mito_router *r, uint32_t to, struct module *m)
     for (size_t i = 0; related != NULL && i < mito_value_length(related); i++) {
         const char *name = mito_value_str(mito_value_item(related, i), NULL);
         struct module *other = name != NULL ? find(&registry.kept, name) : NULL;
-        if (other != NULL && other != m && !note_sent(r, other, to))
-            send_payload(r, to, &other->payload);
+        if (other != NULL && other != m && !was_sent(other, to)) {
+            note_sent(r, other, to);
+            send_payload(r, to, other->name, &other->payload);
+        }
     }
     mito_value_free(v);
     note_sent(r, m, to);
-    if (!send_payload(r, to, &m->payload)) /* too large for a message */
+    if (!send_payload(r, to, m->name, &m->payload)) /* too large for a message */
         send_missing(r, to, m->name);
 }
 
@@ -213,11 +244,17 @@ void modules_missing(struct mito_router *r, const char *name)
 static int ask_parent(struct mito_router *r, const char *name)
 {
     struct frame f = {.handle = HANDLE_GET_MODULE};
+    AUTO_BUF question = {0};
 
     if (r->parent == NULL || r->config.parent_count == 0)
         return error_set(MITO_E_NO_FUNCTION, "no module '%s'", name);
     f.dst_id = r->config.parent_ids[0];
-    return router_send(r, &f, name, strlen(name), false);
+    if (file_mark(name) == NULL)
+        return router_send(r, &f, name, strlen(name), false);
+    f.handle = HANDLE_GET_RESOURCE;
+    if (put_file_name(&question, name) < 0)
+        return -1;
+    return router_send(r, &f, question.data, question.length, false);
 }
 
 static void ask(struct mito_router *r, const char *name)
@@ -308,68 +345,112 @@ static int child_asks(struct mito_router *r, uint32_t id, const char *name)
 /* --- messages ----------------------------------------------------------------------------------
  */
 
-/* A name: printable, and not too long. NULL otherwise. */
-static char *name_of(const uint8_t *data, size_t length)
+/* Appends to a name, of NAME_SIZE at most, what is printable. */
+static bool add_to_name(char *name, const void *text, size_t length)
 {
-    if (length == 0 || length > NAME_MAX_LENGTH)
-        return NULL;
+    const uint8_t *bytes = text;
+    size_t at = strlen(name);
+
+    if (text == NULL || length >= NAME_SIZE - at)
+        return false;
     for (size_t i = 0; i < length; i++) {
-        if (data[i] < ' ' || data[i] == 0x7f)
-            return NULL;
+        if (bytes[i] < ' ' || bytes[i] == 0x7f)
+            return false;
+        name[at++] = (char)bytes[i];
     }
-    char *name = malloc(length + 1);
-    if (name != NULL) {
-        memcpy(name, data, length);
-        name[length] = '\0';
-    }
-    return name;
+    name[at] = '\0';
+    return true;
+}
+
+/* The module that a LOAD_MODULE is about; *missing: there is none of that name. */
+static bool module_in(char *name, const struct mito_value *v, bool *missing)
+{
+    size_t length;
+    const char *text = mito_value_str(mito_value_item(v, 0), &length);
+
+    *missing = mito_value_type(mito_value_item(v, 3)) == MITO_NONE;
+    return mito_value_length(v) == 5 && add_to_name(name, text, length) && name[0] != '\0';
+}
+
+/* Text, or bytes (of 0.3.37). */
+static bool add_part(char *name, const struct mito_value *part)
+{
+    size_t length;
+    const void *text = mito_value_type(part) == MITO_BYTES ? mito_value_bytes(part, &length)
+                                                           : mito_value_str(part, &length);
+
+    return add_to_name(name, text, length);
+}
+
+/* The file that a GET_RESOURCE or LOAD_RESOURCE is about: of newer versions of Mitogen. (package,
+ * file), a pickle, is asked. The answer is that again, and another pickle: its bytes, or None. Up
+ * to 0.3.40 it is one pickle, of all three. Either is kept and handed on as it comes. */
+static bool file_in(char *name, const struct mito_value *v)
+{
+    if (!add_part(name, mito_value_item(v, 0)) || strlen(name) + 1 >= NAME_SIZE)
+        return false;
+    name[strlen(name)] = MODULES_FILE_MARK; /* (all that is behind it is NUL) */
+    return add_part(name, mito_value_item(v, 1));
+}
+
+/* There is no file of such a name; but the one who asks would wait for ever. */
+static void send_back(struct mito_router *r, uint32_t to, const struct message *m)
+{
+    struct frame f = {.dst_id = to, .handle = HANDLE_LOAD_RESOURCE};
+    AUTO_BUF answer = {0};
+
+    if (buf_append(&answer, m->data, m->frame.length) == 0 && buf_str(&answer, none) == 0)
+        router_send(r, &f, answer.data, answer.length, false);
+}
+
+static void get(struct mito_router *r, uint32_t id, const char *name)
+{
+    struct module *kept = find_kept(name);
+
+    if (kept != NULL)
+        send_module(r, id, kept);
+    else if (child_asks(r, id, name) < 0)
+        send_missing(r, id, name);
 }
 
 static void on_get(struct handle *h, struct neighbour *from, struct message *m)
 {
-    struct mito_router *r = h->arg;
-    char *name = message_is_dead(m) ? NULL : name_of(m->data, m->frame.length);
+    char name[NAME_SIZE] = "";
 
-    if (name != NULL) {
-        struct module *kept = find_kept(name);
-        if (kept != NULL)
-            send_module(r, from->id, kept);
-        else if (child_asks(r, from->id, name) < 0)
-            send_missing(r, from->id, name);
-    }
-    free(name);
+    if (!message_is_dead(m) && m->frame.length > 0 && add_to_name(name, m->data, m->frame.length))
+        get(h->arg, from->id, name);
     message_free(m);
 }
 
-/* The name that a LOAD_MODULE is about; *missing: there is none of that name. NULL: malformed. */
-static char *name_in(const struct message *m, bool *missing)
+static void on_get_file(struct handle *h, struct neighbour *from, struct message *m)
 {
+    char name[NAME_SIZE] = "";
     struct mito_value *v = pickle_load_in_place(m->data, m->frame.length);
-    size_t length;
-    const char *text = mito_value_str(mito_value_item(v, 0), &length);
-    char *name = NULL;
 
-    if (text != NULL && mito_value_length(v) == 5) {
-        *missing = mito_value_type(mito_value_item(v, 3)) == MITO_NONE;
-        name = name_of((const uint8_t *)text, length);
-    }
+    if (file_in(name, v))
+        get(h->arg, from->id, name);
+    else if (!message_is_dead(m))
+        send_back(h->arg, from->id, m);
     mito_value_free(v);
-    return name;
+    message_free(m);
 }
 
 static void on_load(struct handle *h, struct neighbour *from, struct message *m)
 {
-    struct mito_router *r = h->arg;
+    struct mito_value *v = from != NULL && from->is_parent && !message_is_dead(m)
+                               ? pickle_load_in_place(m->data, m->frame.length)
+                               : NULL;
+    char name[NAME_SIZE] = "";
     bool missing = false;
-    char *name =
-        from != NULL && from->is_parent && !message_is_dead(m) ? name_in(m, &missing) : NULL;
     struct buf payload = {0};
 
-    if (name != NULL && missing)
-        modules_missing(r, name);
-    else if (name != NULL && buf_append(&payload, m->data, m->frame.length) == 0)
-        modules_found(r, name, &payload);
-    free(name);
+    if (h == &registry.load ? module_in(name, v, &missing) : file_in(name, v)) {
+        if (missing)
+            modules_missing(h->arg, name);
+        else if (buf_append(&payload, m->data, m->frame.length) == 0)
+            modules_found(h->arg, name, &payload);
+    }
+    mito_value_free(v);
     message_free(m);
 }
 
@@ -378,36 +459,22 @@ static void on_forward(struct handle *h, struct neighbour *from, struct message 
 {
     struct mito_router *r = h->arg;
     const uint8_t *nul = memchr(m->data, 0, m->frame.length);
+    char name[NAME_SIZE] = "";
     uint32_t id;
-    char *name = NULL;
 
-    if (from != NULL && from->is_parent && !message_is_dead(m) && nul != NULL &&
-        text_to_u32((const char *)m->data, (size_t)(nul - m->data), UINT32_MAX, &id))
-        name = name_of(nul + 1, m->frame.length - (size_t)(nul + 1 - m->data));
-    struct module *kept = name != NULL ? find_kept(name) : NULL;
+    if (from == NULL || !from->is_parent || message_is_dead(m) || nul == NULL ||
+        !text_to_u32((const char *)m->data, (size_t)(nul - m->data), UINT32_MAX, &id) ||
+        !add_to_name(name, nul + 1, m->frame.length - (size_t)(nul + 1 - m->data)))
+        name[0] = '\0';
+    struct module *kept = find_kept(name);
     struct neighbour *next = kept != NULL ? map_get(&r->routes, id) : NULL;
     if (next != NULL && !next->is_parent) {
         struct frame f = {.dst_id = next->id, .handle = HANDLE_FORWARD_MODULE};
-        if (!note_sent(r, kept, next->id))
+        if (!was_sent(kept, next->id))
             send_module(r, next->id, kept);
         if (next->id != id)
             router_send(r, &f, m->data, m->frame.length, false);
     }
-    free(name);
-    message_free(m);
-}
-
-/* The files of a package are not served: the answer is the question and None, or the one who asks
- * would wait for ever. */
-static void on_resource(struct handle *h, struct neighbour *from, struct message *m)
-{
-    struct frame f = {.dst_id = from->id, .handle = HANDLE_LOAD_RESOURCE};
-    AUTO_BUF answer = {0};
-
-    if (!message_is_dead(m) && m->frame.length <= RESOURCE_MAX &&
-        buf_append(&answer, m->data, m->frame.length) == 0 && pickle_begin(&answer) == 0 &&
-        pickle_none(&answer) == 0 && pickle_end(&answer) == 0)
-        router_send(h->arg, &f, answer.data, answer.length, false);
     message_free(m);
 }
 
@@ -427,6 +494,16 @@ void modules_add_provider(struct module_provider *p)
         list_append(&registry.providers, &p->link);
 }
 
+static int hear_parent(struct mito_router *r)
+{
+    const int policy = POLICY_PARENT_AUTHORITY;
+
+    if (handle_add(r, &registry.load, HANDLE_LOAD_MODULE, policy, NULL, on_load, r) < 0 ||
+        handle_add(r, &registry.load_file, HANDLE_LOAD_RESOURCE, policy, NULL, on_load, r) < 0)
+        return -1;
+    return handle_add(r, &registry.forward, HANDLE_FORWARD_MODULE, policy, NULL, on_forward, r);
+}
+
 int modules_start(struct mito_router *r)
 {
     if (map_get(&r->handles, HANDLE_GET_MODULE) == &registry.get)
@@ -437,17 +514,15 @@ int modules_start(struct mito_router *r)
     list_each(m, &registry.kept, link) m->sent_count = 0;
     if (handle_add(r, &registry.get, HANDLE_GET_MODULE, POLICY_CHILD, NULL, on_get, r) < 0)
         return -1;
-    if (handle_add(r, &registry.resource, HANDLE_GET_RESOURCE, POLICY_CHILD, NULL, on_resource, r) <
-            0 ||
-        (r->config.parent_count > 0 &&
-         (handle_add(r, &registry.load, HANDLE_LOAD_MODULE, POLICY_PARENT_AUTHORITY, NULL, on_load,
-                     r) < 0 ||
-          handle_add(r, &registry.forward, HANDLE_FORWARD_MODULE, POLICY_PARENT_AUTHORITY, NULL,
-                     on_forward, r) < 0))) {
-        handle_remove(r, &registry.get);
-        return -1;
-    }
-    return 0;
+    if (handle_add(r, &registry.get_file, HANDLE_GET_RESOURCE, POLICY_CHILD, NULL, on_get_file,
+                   r) == 0 &&
+        (r->config.parent_count == 0 || hear_parent(r) == 0))
+        return 0;
+    handle_remove(r, &registry.get);
+    handle_remove(r, &registry.get_file);
+    handle_remove(r, &registry.load);
+    handle_remove(r, &registry.load_file);
+    return -1;
 }
 
 void modules_after_fork(void)

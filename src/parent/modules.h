@@ -1,6 +1,7 @@
 /* Modules: what contexts ask their parents for by name (GET_MODULE, wire protocol), and keep.
  *
- * An image for another kind of machine is one, a Python module is another. A context that does not
+ * An image for another kind of machine is one, a Python module is another, and so is a file of a
+ * Python package (GET_RESOURCE), by the package's name, a mark and its own. A context that does not
  * have it asks its own parent, once, however many wait for it; the answer is kept and given to all
  * of them, so that it crosses each link once. The root has providers instead.
  *
@@ -16,7 +17,12 @@
 #include "base/list.h"
 #include "core/router.h"
 
-enum { MODULES_BYTES = 64 * 1024 * 1024, MODULES_COUNT = 8192, MODULES_WAITED = 256 };
+enum {
+    MODULES_BYTES = 64 * 1024 * 1024,
+    MODULES_COUNT = 8192,
+    MODULES_WAITED = 256,
+    MODULES_FILE_MARK = '\x1f', /* what GET_MODULE asks for never has one */
+};
 
 /* Where modules come from: a row for each family of names. */
 struct module_provider {
@@ -29,8 +35,8 @@ struct module_provider {
 /* Who in this context waits for one. */
 struct module_wait {
     struct list link;
-    /* payload: that of its LOAD_MODULE message, kept for as long as this call lasts; NULL: there is
-     * no such module. */
+    /* payload: that of its LOAD_MODULE (a file's: LOAD_RESOURCE) message, kept for as long as this
+     * call lasts; NULL: there is no such module. */
     void (*ready)(void *arg, const struct buf *payload);
     void *arg;
 };

@@ -366,10 +366,11 @@ static void ask(struct python *p, struct question *q)
         send_questions(p);
 }
 
-/* Contexts ask for what they like, and the interpreter takes some lines for more than a name. */
+/* Contexts ask for what they like, and the interpreter takes some lines for more than a name. (Of a
+ * file it looks at each part.) */
 static bool may_be_asked(const char *name)
 {
-    for (const char *at = name; *at != '\0'; at++) {
+    for (const char *at = name; *at != '\0' && *at != MODULES_FILE_MARK; at++) {
         if (strchr(name_bytes, *at) == NULL && *at != '.' && (unsigned char)*at < 0x80)
             return false;
     }
@@ -383,7 +384,8 @@ static bool provide(struct module_provider *provider, struct mito_router *r, con
 
     if (p->router != r) /* another process, that was forked; or it is gone */
         return false;
-    if (strncmp(name, "mitosis.image.", strlen("mitosis.image.")) == 0)
+    if (strncmp(name, "mitosis.image.", strlen("mitosis.image.")) == 0 &&
+        strchr(name, MODULES_FILE_MARK) == NULL)
         return false;
     q = p->failed || r->ending || !may_be_asked(name) ? NULL : malloc(sizeof *q + strlen(name) + 1);
     if (q == NULL) {

@@ -186,10 +186,63 @@ static void test_modules(void **state)
     assert_int_equal(questions() - before, 2); /* it came with the other */
 }
 
+/* A file of a package, or "none". */
+static char *file_in(struct mito_context *context, const char *package, const char *name)
+{
+    struct mito_value *v = NULL;
+    const char *content = NULL;
+    size_t length = 4;
+
+    if (mito_call_python_timeout(context, PATIENCE, "remote", "resource", "ss", package, name, "v",
+                                 &v) < 0)
+        fail_msg("%s of %s: %s", name, package, mito_error());
+    content = mito_value_type(v) == MITO_NONE ? "none" : mito_value_bytes(v, &length);
+    char *copy = strndup(content, length);
+    mito_value_free(v);
+    return copy;
+}
+
+static void has_file(struct mito_context *context, const char *package, const char *name,
+                     const char *expected)
+{
+    char *content = file_in(context, package, name);
+
+    assert_string_equal(content, expected);
+    free(content);
+}
+
+/* The files of a package are there as its modules are; nothing else of the master's is. */
+static void test_files_of_packages(void **state)
+{
+    static const char *const not_there[] = {
+        "missing.txt",  "sub",  "../secret.txt", "/etc/passwd", "",
+        "sub/../a.txt", "pipe", "unreadable",    "./a.txt",     "sub//deep.txt"};
+    struct mito_router_options options = {.log_level = MITO_IO, .log_level_set = true};
+
+    (void)state;
+    tree_reopen(&options);
+    serve();
+    struct mito_context *middle = tree_local();
+    struct mito_context *p = up(.via = middle), *q = up(.via = middle);
+    has_file(p, "filed", "a.txt", "text \xc3\xa4\n");
+    has_file(p, "filed", "empty", "");
+    has_file(p, "filed", "sub/deep.txt", "deep\n");
+    has_file(p, "filed", "with a blank", "blank\n");
+    for (size_t i = 0; i < LENGTH(not_there); i++)
+        has_file(p, "filed", not_there[i], "none");
+    has_file(p, "simple", "a.txt", "none"); /* no package */
+    has_file(p, "nosuch", "a.txt", "none");
+    has_file(p, "mitosis.image.x86_64", "a.txt", "none");
+    has_file(p, "json", "__init__.py", "none"); /* of the standard library */
+    assert_non_null(tree_record(0, "python", "unreadable of filed cannot be served", PATIENCE));
+    size_t asked = tree_count_records(0, "router", "handle 112 ");
+    has_file(q, "filed", "a.txt", "text \xc3\xa4\n"); /* who is between has it */
+    assert_int_equal(tree_count_records(0, "router", "handle 112 "), asked);
+    assert_int_not_equal(asked, 0);
+}
+
 static void test_missing_modules(void **state)
 {
-    bool found = true;
-
     (void)state;
     serve();
     struct mito_context *p = up();
@@ -204,11 +257,6 @@ static void test_missing_modules(void **state)
     assert_non_null(tree_record(0, "python", "unreadable cannot be served", PATIENCE));
     assert_int_equal(mito_call_python(p, "folder", "f", "", ""), -1);
     assert_error(MITO_E_REMOTE, "folder");
-    /* Files of packages are not served; who asks is told that there is none. */
-    if (mito_call_python_timeout(p, PATIENCE, "remote", "resource", "ss", "outer", "none.txt", "b",
-                                 &found) < 0)
-        fail_msg("%s", mito_error());
-    assert_false(found);
     assert_int_equal(import_it(p, "simple"), 1);
 }
 
@@ -523,6 +571,17 @@ static void make_modules(void)
     write_file("outer/leaf.py", "VALUE = 7\n");
     write_file("outer/inner.py", "import helper\nfrom . import leaf\nimport json\n"
                                  "VALUE = 6 * helper.VALUE * leaf.VALUE // 7\n");
+    assert_int_equal(mkdir(path_of("filed"), 0755), 0);
+    assert_int_equal(mkdir(path_of("filed/sub"), 0755), 0);
+    assert_int_equal(mkfifo(path_of("filed/pipe"), 0644), 0);
+    assert_int_equal(symlink("/proc/self/mem", path_of("filed/unreadable")), 0);
+    write_file("filed/__init__.py", "");
+    write_file("filed/a.txt", "text \xc3\xa4\n");
+    write_file("filed/empty", "");
+    write_file("filed/with a blank", "blank\n");
+    write_file("filed/sub/deep.txt", "deep\n");
+    write_file("secret.txt", "secret\n");
+    write_file("a.txt", "of no package\n");
     write_file("helper.py", "import deeper\nVALUE = deeper.VALUE\n");
     write_file("deeper.py", "VALUE = 7\n");
     write_file("wrong.py", "def (:\n");
@@ -564,6 +623,7 @@ int main(int argc, char **argv)
         TREE_TEST(test_calls),
         TREE_TEST(test_services),
         TREE_TEST(test_modules),
+        TREE_TEST(test_files_of_packages),
         TREE_TEST(test_missing_modules),
         TREE_TEST(test_interpreters),
         TREE_TEST(test_nonsense),

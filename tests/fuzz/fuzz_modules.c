@@ -14,9 +14,12 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-enum { CHILD = 11, WAITS = 4 };
+enum { CHILD = 11, WAITS = 5 };
 
-static const char *const names[WAITS] = {"a", "a.b", "b", "mitosis.python"};
+/* The last one is a file of a package, by what it is kept by. */
+static const char file_name[] = {'a', MODULES_FILE_MARK, 'b', 0};
+static const char *const names[WAITS] = {"a", "a.b", "b", "mitosis.python", file_name};
+static const char file_question[] = "\x80\2X\1\0\0\0aX\1\0\0\0b\x86.";
 
 struct answer {
     int calls;
@@ -69,21 +72,21 @@ static void on_answer(void *arg, const struct buf *payload)
         start_with(payload);
 }
 
-static void child_asks(const char *name)
+static void child_asks(uint32_t handle, const void *question, size_t length)
 {
     const struct frame f = {.magic = FRAME_LEGACY,
                             .dst_id = scene.r->config.id,
                             .src_id = CHILD,
                             .auth_id = CHILD,
-                            .handle = HANDLE_GET_MODULE,
-                            .length = (uint32_t)strlen(name)};
-    struct message *m = message_copy(&f, name);
+                            .handle = handle,
+                            .length = (uint32_t)length};
+    struct message *m = message_copy(&f, question);
 
     must(m != NULL);
     router_route(scene.r, map_get(&scene.r->routes, CHILD), m);
 }
 
-/* What came to the child: nothing but modules. */
+/* What came to the child: nothing but modules and files. */
 static void child_hears(void)
 {
     uint8_t header[FRAME_HEADER_SIZE], rest[4096];
@@ -92,7 +95,8 @@ static void child_hears(void)
 
     while ((n = recv(scene.child_fd, header, sizeof header, MSG_DONTWAIT)) > 0) {
         must(n == sizeof header && frame_decode(&f, header, sizeof header, UINT32_MAX) == 0);
-        must(f.handle == HANDLE_LOAD_MODULE && f.dst_id == CHILD);
+        must(f.handle == HANDLE_LOAD_MODULE || f.handle == HANDLE_LOAD_RESOURCE);
+        must(f.dst_id == CHILD);
         for (size_t left = f.length; left > 0; left -= (size_t)n) {
             n = recv(scene.child_fd, rest, left < sizeof rest ? left : sizeof rest, MSG_DONTWAIT);
             if (n <= 0) /* more than the socket takes: that waits for the broker */
@@ -145,8 +149,10 @@ static void run(const uint8_t *data, size_t size, size_t cut, struct answer answ
     for (int i = 0; i < WAITS; i++) {
         scene.waits[i] = (struct module_wait){.ready = on_answer, .arg = &answers[i]};
         must(modules_want(scene.r, names[i], &scene.waits[i]) == 0);
-        child_asks(names[i]);
+        child_asks(HANDLE_GET_MODULE, names[i], strlen(names[i]));
     }
+    child_asks(HANDLE_GET_RESOURCE, file_question, sizeof file_question - 1);
+    child_asks(HANDLE_GET_RESOURCE, data, size);
     must(recv(other, word, sizeof word, 0) > 0); /* the questions */
     for (size_t at = 0; at < size && p->watch != NULL; at += cut) {
         size_t piece = size - at < cut ? size - at : cut;

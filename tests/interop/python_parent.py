@@ -1,4 +1,5 @@
 """A Python master with C contexts. Arguments: the directory of the test programs."""
+import importlib.resources
 import logging
 import os
 import sys
@@ -288,6 +289,40 @@ def modules_handed_on(router):
     equal(router.responder.good_load_module_size, sent + once)
     router.responder.forward_modules(mitogen.core.Context(router, 123456), [u'handed'])
     equal(c.call(inventory.add, 2, 3), 5)
+
+
+def answer_files(router):
+    """What newer versions of Mitogen do by themselves. Returns what is asked."""
+    asked = []
+
+    def answer(msg):
+        question = msg.unpickle()
+        asked.append(question)
+        try:
+            content = importlib.resources.read_binary(*question)
+        except FileNotFoundError:
+            content = None
+        router._async_route(mitogen.core.Message(
+            dst_id=msg.src_id, handle=113,
+            data=b''.join(mitogen.core.Message.pickled(o).data for o in (question, content))))
+
+    router.add_handler(answer, handle=112)
+    return asked
+
+
+@test
+def files_handed_on(router):
+    """Files of packages: what one child of a hop has, the next one gets from there."""
+    asked = None if hasattr(mitogen.core, 'GET_RESOURCE') else answer_files(router)
+    c = start(router)
+    p, q = [mitosis.connect(router, via=c, method='python', python_path=SYSTEM_PYTHON)
+            for _ in range(2)]
+    equal(p.call(remote.resource, u'filed', u'a.txt'), b'of the master\n')
+    equal(p.call(remote.resource, u'filed', u'missing.txt'), None)
+    equal(q.call(remote.resource, u'filed', u'a.txt'), b'of the master\n')
+    equal(q.call(remote.resource, u'filed', u'missing.txt'), None)
+    if asked is not None:
+        equal(asked, [(u'filed', u'a.txt'), (u'filed', u'missing.txt')])
 
 
 if __name__ == '__main__':

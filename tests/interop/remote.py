@@ -108,14 +108,23 @@ allocate.mitogen_takes_econtext = True
 
 
 def resource(package, name, econtext):
-    """Asks for a file of a package, as newer versions of Mitogen do; is there one?"""
+    """What is in a file of a package, or None, asked for as newer versions of Mitogen do."""
+    import io
+    import pickle
     import mitogen.core
     if hasattr(mitogen.core, 'GET_RESOURCE'):
-        return econtext.importer.get_resource_reader(package).is_resource(name)
+        try:
+            return econtext.importer.get_resource_reader(package).open_resource(name).read()
+        except FileNotFoundError:
+            return None
     rx = mitogen.core.Receiver(econtext.router, handle=113, persist=True)
     question = mitogen.core.Message.pickled((package, name), handle=112)
     econtext.router.context_by_id(mitogen.parent_id).send(question)
-    return rx.get(timeout=30).data != question.data + b'\x80\x02N.'
+    answer = io.BytesIO(rx.get(timeout=30).data)
+    rx.close()
+    asked = pickle.Unpickler(answer).load()
+    assert asked == (package, name), asked
+    return pickle.Unpickler(answer, encoding='bytes').load()
 
 
 resource.mitogen_takes_econtext = True

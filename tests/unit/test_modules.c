@@ -16,6 +16,7 @@
 #include "parent/image.h"
 #include "parent/kind.h"
 #include "parent/modules.h"
+#include "wire/pickle.h"
 
 enum { ME = 5, PARENT = 3, FIRST = 6, SECOND = 7 };
 
@@ -228,23 +229,113 @@ static void test_forwarded(void **state)
     nothing_said(parent_fd);
 }
 
-/* Files of packages, which newer versions of Mitogen ask for: none, and that is said. */
-static void test_resources(void **state)
+/* A file of a package, as 0.3.41 and later ask for it; with bytes in place of text, as 0.3.37 does.
+ */
+#define FILE_ASKED(package, file) "\x80\2X" package "X" file "\x86."
+#define NAME_A                    "\3\0\0\0pkg"
+#define FILE_A                    "\5\0\0\0a.txt"
+#define QUESTION                  FILE_ASKED(NAME_A, FILE_A)
+
+static void say_literal(int fd, uint32_t from, uint32_t handle, const char *data, size_t size)
 {
-    static const char nothing_there[] = "question\x80\2N.";
-    static char large[5000];
+    say(fd, from, handle, data, size - 1);
+}
+
+#define SAY(fd, from, handle, literal) say_literal(fd, from, handle, literal, sizeof literal)
+
+static void hear_file(int fd, uint32_t handle, const char *expected, size_t size)
+{
     size_t length;
+    uint8_t *payload = hear(fd, handle, &length);
+
+    assert_int_equal(length, size - 1);
+    assert_memory_equal(payload, expected, length);
+    free(payload);
+}
+
+#define HEAR(fd, handle, literal) hear_file(fd, handle, literal, sizeof literal)
+
+/* What the parent hears is one pickle of both names, whatever it was asked with. */
+static void hear_question(void)
+{
+    size_t length, used;
+    uint8_t *payload = hear(parent_fd, HANDLE_GET_RESOURCE, &length);
+    struct mito_value *v = pickle_load(payload, length, &used);
+
+    assert_int_equal(used, length);
+    assert_int_equal(mito_value_length(v), 2);
+    assert_string_equal(mito_value_str(mito_value_item(v, 0), NULL), "pkg");
+    assert_string_equal(mito_value_str(mito_value_item(v, 1), NULL), "a.txt");
+    mito_value_free(v);
+    free(payload);
+}
+
+/* Asked for once, kept, and handed on as it came. */
+static void test_files(void **state)
+{
+    static const char answer[] = QUESTION "\x80\2T\4\0\0\0\0\1\2\3.";
 
     (void)state;
-    say(first_fd, FIRST, HANDLE_GET_RESOURCE, "question", 8);
-    uint8_t *answer = hear(first_fd, HANDLE_LOAD_RESOURCE, &length);
-    assert_int_equal(length, sizeof nothing_there - 1);
-    assert_memory_equal(answer, nothing_there, length);
-    free(answer);
-    say(first_fd, FIRST, HANDLE_GET_RESOURCE, large, sizeof large);
-    say(first_fd, SECOND, HANDLE_GET_RESOURCE, "forged", 6);
+    SAY(first_fd, FIRST, HANDLE_GET_RESOURCE, QUESTION);
+    hear_question();
+    SAY(second_fd, SECOND, HANDLE_GET_RESOURCE, QUESTION);
+    nothing_said(parent_fd);
+    SAY(parent_fd, PARENT, HANDLE_LOAD_RESOURCE, answer);
+    HEAR(first_fd, HANDLE_LOAD_RESOURCE, answer);
+    HEAR(second_fd, HANDLE_LOAD_RESOURCE, answer);
+    SAY(second_fd, SECOND, HANDLE_GET_RESOURCE, QUESTION);
+    HEAR(second_fd, HANDLE_LOAD_RESOURCE, answer);
+    nothing_said(parent_fd);
+    /* The package itself is something else. */
+    ask(first_fd, FIRST, "pkg");
+    hear_text(parent_fd, HANDLE_GET_MODULE, "pkg");
+}
+
+/* Up to 0.3.40 it was one pickle. */
+static void test_files_of_before(void **state)
+{
+    static const char answer[] = "\x80\2X" NAME_A "X" FILE_A "N\x87.";
+
+    (void)state;
+    router_lock(router);
+    modules_drop();
+    router_unlock(router);
+    SAY(first_fd, FIRST, HANDLE_GET_RESOURCE, "\x80\2U\3pkgU\5a.txt\x86.");
+    hear_question();
+    SAY(parent_fd, PARENT, HANDLE_LOAD_RESOURCE, answer);
+    HEAR(first_fd, HANDLE_LOAD_RESOURCE, answer);
+}
+
+/* What cannot be the name of a file is not there, and that is said; nobody but the parent answers.
+ */
+static void test_no_files(void **state)
+{
+    static const char nothing_there[] = "question\x80\2N.";
+    static const char nonsense[] = FILE_ASKED(NAME_A, "\3\0\0\0a\x1f"
+                                                      "b");
+    static const char no_answer[] = FILE_ASKED(NAME_A, "\3\0\0\0a\x1f"
+                                                       "b") "\x80\2N.";
+    static char question[32], named[32];
+
+    (void)state;
+    SAY(first_fd, FIRST, HANDLE_GET_RESOURCE, "question");
+    HEAR(first_fd, HANDLE_LOAD_RESOURCE, nothing_there);
+    SAY(first_fd, FIRST, HANDLE_GET_RESOURCE, nonsense);
+    HEAR(first_fd, HANDLE_LOAD_RESOURCE, no_answer);
+    SAY(first_fd, SECOND, HANDLE_GET_RESOURCE, QUESTION); /* forged */
+    SAY(first_fd, FIRST, HANDLE_LOAD_RESOURCE, QUESTION "\x80\2T\1\0\0\0x.");
     nothing_said(first_fd);
     nothing_said(second_fd);
+    nothing_said(parent_fd);
+    for (int i = 0; i <= MODULES_WAITED; i++) {
+        memcpy(question, QUESTION, sizeof QUESTION);
+        snprintf(named, sizeof named, "%05d", i);
+        memcpy(question + sizeof QUESTION - 1 - 2 - 5, named, 5);
+        say(first_fd, FIRST, HANDLE_GET_RESOURCE, question, sizeof QUESTION - 1);
+        if (i < MODULES_WAITED)
+            free(hear(parent_fd, HANDLE_GET_RESOURCE, NULL));
+    }
+    free(hear(first_fd, HANDLE_LOAD_RESOURCE, NULL));
     nothing_said(parent_fd);
 }
 
@@ -274,7 +365,7 @@ static void test_too_large(void **state)
     router_unlock(router);
     ask(first_fd, FIRST, "large");
     uint8_t *answer = hear(first_fd, HANDLE_LOAD_MODULE, &length);
-    assert_memory_equal(answer + length - 7, "NNN(tt.", 7);
+    assert_memory_equal(answer + length - 6, "NNN)t.", 6);
     free(answer);
 }
 
@@ -294,7 +385,7 @@ static void test_missing(void **state)
     router_unlock(router);
     load("none", NULL);
     uint8_t *answer = hear(first_fd, HANDLE_LOAD_MODULE, &length);
-    assert_memory_equal(answer + length - 7, "NNN(tt.", 7);
+    assert_memory_equal(answer + length - 6, "NNN)t.", 6);
     free(answer);
     EVENTUALLY(&router->broker, ready_count == 1 && !ready_with);
     ask(first_fd, FIRST, "none"); /* it may be there by now */
@@ -460,7 +551,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_asked_once, start, stop),
         cmocka_unit_test_setup_teardown(test_forwarded, start, stop),
-        cmocka_unit_test_setup_teardown(test_resources, start, stop),
+        cmocka_unit_test_setup_teardown(test_files, start, stop),
+        cmocka_unit_test_setup_teardown(test_files_of_before, start, stop),
+        cmocka_unit_test_setup_teardown(test_no_files, start, stop),
         cmocka_unit_test_setup_teardown(test_too_large, start, stop),
         cmocka_unit_test_setup_teardown(test_missing, start, stop),
         cmocka_unit_test_setup_teardown(test_nonsense, start, stop),
