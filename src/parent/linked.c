@@ -11,6 +11,7 @@ enum {
     STATUS_GRACE = 300,   /* ms from the end of the stream until its process has ended */
     PROCESS_GRACE = 5000, /* then it is killed */
     ENDED_GRACE = 1500,   /* from the end of its process until its stream breaks; a busy machine */
+    LAST_READS = 16,      /* then, of 64 KiB each */
     DETACH_GRACE = 100,   /* from the answer to DETACHING until the stream is broken */
 };
 
@@ -131,12 +132,17 @@ const struct neighbour_ops connection_ops = {.broken = on_stream_broken,
                                              .abandon = abandon_neighbour,
                                              .detached = detached_neighbour};
 
+/* What it said before its end is there, unless whoever reads in the broker's place is late; others
+ * may have the stream, and say more for ever. */
 static void stream_must_break(void *arg)
 {
     struct connection *c = arg;
 
-    if (c->neighbour != NULL)
-        stream_break(&c->neighbour->stream, MITO_E_DEAD, "its process has ended");
+    if (c->neighbour == NULL)
+        return;
+    for (int i = 0; i < LAST_READS; i++)
+        stream_read(&c->neighbour->stream);
+    stream_break(&c->neighbour->stream, MITO_E_DEAD, "its process has ended");
 }
 
 bool connection_shutdown(struct neighbour *n, int timeout)

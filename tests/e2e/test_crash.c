@@ -3,6 +3,7 @@
 #include "tree.h"
 
 #include <elf.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -306,6 +307,46 @@ static void test_every_way(void **state)
     assert_int_equal(tree_pid_of(next), next_pid);
 }
 
+MITO_FUNCTION(crash_soon)
+{
+    sleep_ms(500);
+    return run(call);
+}
+
+static void hold_up(int number)
+{
+    (void)number;
+    poll(NULL, 0, 2500); /* longer than what ended is waited for */
+}
+
+/* What a call ended with. */
+static void *call_crash_soon(void *context)
+{
+    assert_int_equal(mito_call(context, &crash_soon, "s", "trap", ""), -1);
+    return strdup(mito_error());
+}
+
+/* Whoever waits in a call reads its answer, in place of the broker: when that thread gets no time,
+ * as on a busy machine, what the context said before it ended is not lost. */
+static void test_late_reader(void **state)
+{
+    struct sigaction act = {.sa_handler = hold_up}, before;
+    MITO_AUTO_CONTEXT child = tree_local();
+    pthread_t caller;
+    void *told;
+
+    (void)state;
+    assert_int_equal(sigaction(SIGUSR1, &act, &before), 0);
+    assert_int_equal(pthread_create(&caller, NULL, call_crash_soon, child), 0);
+    sleep_ms(200);
+    assert_int_equal(pthread_kill(caller, SIGUSR1), 0);
+    assert_int_equal(pthread_join(caller, &told), 0);
+    assert_int_equal(sigaction(SIGUSR1, &before, NULL), 0);
+    if (strstr(told, "signal 5 (SIGTRAP)" IN_FUNCTION("crash_soon")) == NULL)
+        fail_msg("%s", (char *)told);
+    free(told);
+}
+
 static void test_on_the_pool(void **state)
 {
     (void)state;
@@ -422,6 +463,7 @@ int main(int argc, char **argv)
     mito_start(argc, argv);
     const struct CMUnitTest tests[] = {
         TREE_TEST(test_every_way),
+        TREE_TEST(test_late_reader),
         TREE_TEST(test_on_the_pool),
         TREE_TEST(test_behind_ssh),
         TREE_TEST(test_crash_in_the_middle),
