@@ -463,9 +463,9 @@ struct mito_ssh_options {
     int port;                  /* default: as ssh_config(5) says */
     const char *identity_file; /* the only key that is tried, besides the agent's */
     bool identities_only;      /* no keys of the agent but those of the configuration */
-    const char *password;      /* for password and keyboard-interactive authentication; a jump host
-                                  (ProxyJump) that asks for one, first, is given it, too: let
-                                  those have keys, or be contexts (via) */
+    const char *password;      /* for password and keyboard-interactive authentication, of this host
+                                  alone: a jump host (ProxyJump) that asks for one is
+                                  MITO_E_PERMISSION; let it have a key, or be a context (via) */
     enum mito_host_keys check_host_keys;
     bool compression;       /* ssh's own (the image is compressed in any case) */
     int keepalive_interval; /* s between questions whether the host is there; 0: 15, -1: never */

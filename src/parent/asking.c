@@ -19,7 +19,8 @@
 
 enum {
     PROMPT_SETTLES = 30, /* ms without a further word, until a line that looks like one is one */
-    QUESTION_PATIENCE = 3000 /* ms that an unknown question stands until we give up */
+    QUESTION_PATIENCE = 3000, /* ms that an unknown question stands until we give up */
+    DESCRIPTORS = 64,         /* ssh has fewer */
 };
 
 static const char *password_of(const struct connection *c)
@@ -112,10 +113,32 @@ static bool has_started_something(const struct connection *c)
     return fd >= 0 && read(fd, &byte, 1) > 0;
 }
 
+/* ssh opens the terminal when it asks, and only then; and so does the ssh of a jump host
+ * (ProxyJump) that it has started, for a password that is another one's. */
+static bool is_another_asking(const struct connection *c)
+{
+    char path[64], name[16];
+    ssize_t n = 0;
+
+    if (c->method->terminal != TERMINAL_FOR_PASSWORD || !is_the_program(c))
+        return false;
+    for (int fd = 0; fd < DESCRIPTORS; fd++) {
+        format_to(path, sizeof path, "/proc/%d/fd/%d", (int)c->process.pid, fd);
+        n = readlink(path, name, sizeof name);
+        if ((n < 0 && fd == 0) || (n >= 8 && memcmp(name, "/dev/tty", 8) == 0))
+            return false; /* (or it may not be looked at) */
+    }
+    return true;
+}
+
 static void password_asked(struct connection *c, int fd)
 {
     if (c->typed) {
         connection_refused(c);
+    } else if (password_of(c) != NULL && is_another_asking(c)) {
+        connection_fail(c, MITO_E_PERMISSION,
+                        "a jump host asks for a password; give it a key, or make it a context of "
+                        "its own (via)");
     } else if (password_of(c) != NULL && has_started_something(c)) {
         connection_fail(c, MITO_E_PERMISSION,
                         "something else than %s asks for a password: a start-up file there?",

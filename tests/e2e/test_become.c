@@ -249,6 +249,26 @@ static void ssh_passwords(void **state)
     assert_error(MITO_E_NO_PLACE, "cannot write");
 }
 
+/* A jump host does not get the password of the host behind it. */
+static void jump_hosts(void **state)
+{
+    const char *by_key[] = {"-F", box_config, "-J", "pubkey", NULL};
+    const char *by_password[] = {"-F", box_config, "-J", "kbdint", NULL};
+    const char *by_two[] = {"-F", box_config, "-J", "password,pubkey", NULL};
+
+    (void)state;
+    tree_up_(mito_ssh(tree, .hostname = "password", .password = "password-pw", .ssh_args = by_key),
+             __LINE__);
+    tree_up_(mito_ssh(tree, .hostname = "kbdint", .password = "kbdint-pw", .ssh_args = by_key),
+             __LINE__);
+    assert_null(
+        mito_ssh(tree, .hostname = "password", .password = "password-pw", .ssh_args = by_password));
+    assert_error(MITO_E_PERMISSION, "ssh.password: a jump host asks for a password");
+    assert_null(
+        mito_ssh(tree, .hostname = "password", .password = "password-pw", .ssh_args = by_two));
+    assert_error(MITO_E_PERMISSION, "ssh.password: a jump host asks for a password");
+}
+
 /* An account is entered with its password over ssh, and left for others from there. */
 static void a_chain_of_passwords(void **state)
 {
@@ -721,6 +741,7 @@ int main(int argc, char **argv)
         TREE_TEST(su_ways),
         TREE_TEST(doas_ways),
         TREE_TEST(ssh_passwords),
+        TREE_TEST(jump_hosts),
         TREE_TEST(a_chain_of_passwords),
         TREE_TEST(sudo_environment),
         TREE_TEST(arguments_of_sudo),
