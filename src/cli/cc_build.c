@@ -17,8 +17,7 @@
  * and they are not padded. */
 static const char *const compile_options[] = {"-ffunction-sections", "-fdata-sections", NULL};
 static const char *const link_options[] = {"-Wl,--gc-sections", "-Wl,--build-id=sha1",
-                                           "-Wl,-z,noseparate-code", "-Wl,--sort-section=alignment",
-                                           NULL};
+                                           "-Wl,-z,noseparate-code", NULL};
 
 /* One run of a compiler, on its way. */
 struct run {
