@@ -254,11 +254,15 @@ kill_all_daemons() {
 
 # Killed at a bad moment, with engines half up.
 killed_on_the_way_up() {
-    local pid
+    local pid tries
     setsid engines-up "$B" --engines docker,lxc >/dev/null 2>&1 &
     pid=$!
-    sleep 1
-    kill -KILL "$pid"
+    for tries in {1..1000}; do # (to the end it takes a second or more)
+        [ ! -e "$B/docker" ] && [ ! -e "$B/lxc" ] || break
+        sleep 0.01
+    done
+    sleep 0.1
+    kill -KILL "$pid" || return 1
     wait "$pid" || :
     engines-down "$B"
     sleep 0.5
