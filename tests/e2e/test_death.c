@@ -394,7 +394,7 @@ static void test_free_is_quick_when_all_listen(void **state)
     assert_int_equal(mito_call_no_reply(child, &run_sleep, ""), 0);
     pid_t sleeping = sleep_pid(child);
     /* A running function is given a moment to notice. */
-    assert_in_range(tree_free(), 0, 900 * SLOWNESS);
+    assert_in_range(tree_free(), 0, 2500 * SLOWNESS); /* not the 5 s of those that do not listen */
     assert_true(pid_gone(sleeping, 1000));
 }
 
