@@ -465,7 +465,8 @@ struct mito_ssh_options {
     bool identities_only;      /* no keys of the agent but those of the configuration */
     const char *password;      /* for password and keyboard-interactive authentication, of this host
                                   alone: a jump host (ProxyJump) that asks for one is
-                                  MITO_E_PERMISSION; let it have a key, or be a context (via) */
+                                  MITO_E_PERMISSION, unless ssh_path is a script around
+                                  ssh; let it have a key, or be a context (via) */
     enum mito_host_keys check_host_keys;
     bool compression;       /* ssh's own (the image is compressed in any case) */
     int keepalive_interval; /* s between questions whether the host is there; 0: 15, -1: never */

@@ -126,30 +126,25 @@ class Finder:
         return present, spec.origin, source
 
     def read_file(self, package, name):
-        """What is in a file of a package, or None; nothing that is not below the package."""
+        """What is in a file of a package, or None. A directory that merely could be a package is
+        none, and what is not below the package's, links followed, is none of its files."""
         spec = self.find_spec(package)
-        parts = name.split('/')
-        if (spec is None or spec.submodule_search_locations is None or self.find(package) is None
-                or any(part in ('', '.', '..') for part in parts)):
+        if (spec is None or spec.submodule_search_locations is None or not spec.has_location
+                or self.find(package) is None
+                or any(part in ('', '.', '..') for part in name.split('/'))):
             return None
-        for directory in directories_of(spec):
-            path = os.path.join(directory, *parts)
-            try:
-                mode = os.stat(path)
-            except (FileNotFoundError, NotADirectoryError):
-                if not hasattr(spec.loader, 'archive'):
-                    continue
-                try:
-                    return spec.loader.get_data(path)  # in a zip file
-                except OSError:
-                    continue
-            if not stat.S_ISREG(mode.st_mode):
-                continue
-            if mode.st_size > FILE_MAX:
-                raise OSError('larger than %d bytes' % FILE_MAX)
-            with open(path, 'rb') as fp:
-                return fp.read(FILE_MAX)
-        return None
+        top = os.path.realpath(os.path.dirname(spec.origin))
+        path = os.path.realpath(os.path.join(top, name))
+        try:
+            found = os.stat(path)
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        if not stat.S_ISREG(found.st_mode) or not path.startswith(top + '/'):
+            return None
+        if found.st_size > FILE_MAX:
+            raise OSError('larger than %d bytes' % FILE_MAX)
+        with open(path, 'rb') as fp:
+            return fp.read(FILE_MAX)
 
     def imports(self, name):
         """What a module imports, by the text of it, which is read once."""
@@ -222,8 +217,8 @@ def complain(text):
 
 
 # Pickles by hand: Python 3 writes bytes in a roundabout way that takes half as much again.
-def p_text(text):
-    data = text.encode('utf-8', 'surrogatepass')
+def p_text(text, errors='surrogatepass'):
+    data = text.encode('utf-8', errors)
     return b'X' + struct.pack('<I', len(data)) + data
 
 
@@ -242,7 +237,8 @@ def load_module(name, present, path, source, related):
 
 def load_file(package, name, content):
     import mitogen.core
-    names = p_text(package) + p_text(name)
+    # As they were asked for, whatever their bytes.
+    names = p_text(package, 'surrogateescape') + p_text(name, 'surrogateescape')
     content = b'N' if content is None else p_bytes(content)
     if hasattr(mitogen.core, 'GET_RESOURCE') and not hasattr(mitogen.core.Message, 'unpickle_iter'):
         return b'\x80\x02' + names + content + b'\x87.'  # up to 0.3.40
@@ -273,7 +269,9 @@ class Server:
     def answer_file(self, key):
         package, _, name = key.partition(FILE)
         try:
-            content = self.finder.read_file(package, name)
+            # As the one who asks has it: what was no UTF-8 is something else there than here.
+            there = name.encode('utf-8', 'surrogateescape').decode('utf-8', 'surrogatepass')
+            content = self.finder.read_file(package, there)
         except (OSError, ValueError) as e:
             complain('%s of %s cannot be served: %s' % (name, package, e))
             content = None

@@ -96,7 +96,10 @@ static bool is_the_program(const struct connection *c)
     exe[n] = '\0';
     const char *slash = strrchr(exe, '/');
     const char *name = slash != NULL ? slash + 1 : exe;
-    return strcmp(name, c->method->name) == 0 || strcmp(name, "busybox") == 0;
+    size_t length = strlen(c->method->name);
+    return strcmp(name, "busybox") == 0 ||
+           (strncmp(name, c->method->name, length) == 0 &&
+            (name[length] == '\0' || name[length] == ' ')); /* " (deleted)" */
 }
 
 /* su and sudo ask before they start anything. From then on what asks may be a start-up file of the

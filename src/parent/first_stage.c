@@ -23,8 +23,8 @@
  * A place that takes the file but not all of it is left for the next one, and the image asked for
  * again: what is left of it is read to its end first. Last comes a file in memory
  * (memfd_create(2)), for which a shell needs somebody else: perl or Python, in whose place this
- * script starts anew. It has then the file's descriptor as $1, what is to be said next as $2 and
- * what was tried as $3. */
+ * script starts anew. It has then the file's descriptor, 7 at most, as $1, what is to be said next
+ * as $2 and what was tried as $3. */
 static const char beginning[] =
     "s=$1 x=$2 y=$3; trap : HUP PIPE; say() { echo \"" FIRST_STAGE_MARK "$*\"; }; "
     "[ -c /dev/null ] || { say PLACE \"/dev/null(missing)\"; exit 73; }; "
@@ -43,8 +43,9 @@ static const char rest[] =
     "{ get $n >/dev/null; say RAW; read -r k n; }; "
     "z=cat; [ \"$k\" = raw ] || z=\"gzip -dc\"; "
     "get $n | { $z >|\"$p\" || { cat >/dev/null; false; }; } && "
-    "{ for i in 1 2 3 4 5; do \"$p\" " CHILD_ARGUMENT " </dev/null >/dev/null 2>&1; "
-    "case $? in 12[67]) sleep 1;; *) break;; esac; done; exec \"$p\" " CHILD_ARGUMENT " ";
+    "{ for i in 1 2 3; do \"$p\" " CHILD_ARGUMENT " </dev/null >/dev/null 2>&1; "
+    "case $? in 12[67]) sleep 1 2>/dev/null || break;; *) break;; esac; done; exec "
+    "\"$p\" " CHILD_ARGUMENT " ";
 
 static const char end[] =
     " ${m:+\"$m\"}; }; "
@@ -57,7 +58,7 @@ static const char end[] =
     "if (: >\"$f\" && chmod 700 \"$f\" && { \"$f\" || [ $? = 127 ]; }) >/dev/null 2>&1 </dev/null; "
     "then take || exit; else t=\"$t $d(cannot execute)\"; fi; rm -rf \"$m\"; "
     "else t=\"$t $d(cannot write)\"; fi; m=; done; "
-    "case $u in x86*|amd*) n=319;; i?86) n=356;; arm*) n=385;; *) n=279;; esac; "
+    "exec 7>&-; case $u in x86*|amd*) n=319;; i?86) n=356;; arm*) n=385;; *) n=279;; esac; "
     "for i in \"perl -e\" \"python3 -c\" \"python -c\"; do "
     "$i \"$x\" $n >/dev/null 2>&1 </dev/null; case $? in 0) exec $i \"$x\" $n \"$s\" \"$w\" "
     "\"$t\";; "

@@ -3,11 +3,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/text.h"
 #include "core/context.h"
 #include "wire/pickle.h"
 
-enum { NAME_SIZE = 256 }; /* of what is kept, with its NUL */
+enum {
+    NAME_SIZE = 256, /* of what is kept, with its NUL */
+    LATE = 50,       /* ms until what was too much for a stream is sent again */
+};
 
 struct module {
     struct list link; /* kept: the last used one at the end; or asked for */
@@ -20,13 +24,22 @@ struct module {
     size_t sent_count;
 };
 
+/* What a child is still to be told: its stream was full. */
+struct late {
+    struct list link;
+    uint32_t to;
+    char name[];
+};
+
 static struct {
-    struct list providers, kept, asked;
+    struct list providers, kept, asked, late;
+    struct timer late_timer;
     size_t bytes, count; /* of those that are kept */
     struct handle get, load, forward, get_file, load_file;
 } registry = {.providers = {&registry.providers, &registry.providers},
               .kept = {&registry.kept, &registry.kept},
-              .asked = {&registry.asked, &registry.asked}};
+              .asked = {&registry.asked, &registry.asked},
+              .late = {&registry.late, &registry.late}};
 
 /* --- the cache ---------------------------------------------------------------------------------
  */
@@ -137,16 +150,55 @@ static bool send_payload(struct mito_router *r, uint32_t to, const char *name,
     if (map_get(&r->routes, to) == NULL ||
         router_send(r, &f, payload->data, payload->length, false) == 0)
         return true;
-    log_locked(r, MITO_WARNING, "modules", "to context %u: %s", to, mito_error());
+    if (mito_error_code() != MITO_E_OVERFLOW)
+        log_locked(r, MITO_WARNING, "modules", "to context %u: %s", to, mito_error());
     return false;
+}
+
+static void get(struct mito_router *r, uint32_t id, const char *name);
+
+static void send_late(void *arg)
+{
+    struct list now;
+
+    list_init(&now);
+    while (!list_empty(&registry.late)) {
+        struct late *l = list_first(&registry.late, struct late, link);
+        list_remove(&l->link);
+        list_append(&now, &l->link);
+    }
+    while (!list_empty(&now)) {
+        struct late *l = list_first(&now, struct late, link);
+        list_remove(&l->link);
+        get(arg, l->to, l->name);
+        free(l);
+    }
+}
+
+/* To be sent again, as long as that is not more than a child may wait for. */
+static void be_late(struct mito_router *r, uint32_t to, const char *name)
+{
+    struct late *l = malloc(sizeof *l + strlen(name) + 1), *other;
+    size_t count = 0;
+
+    list_each(other, &registry.late, link) count += other->to == to;
+    if (l == NULL || count >= MODULES_WAITED) {
+        free(l);
+        return;
+    }
+    l->to = to;
+    strcpy(l->name, name);
+    list_append(&registry.late, &l->link);
+    if (!registry.late_timer.set)
+        timer_set(&r->broker, &registry.late_timer, clock_ms() + LATE, send_late, r);
 }
 
 static void send_missing(struct mito_router *r, uint32_t to, const char *name)
 {
     AUTO_BUF payload = {0};
 
-    if (missing_payload(&payload, name) == 0)
-        send_payload(r, to, name, &payload);
+    if (missing_payload(&payload, name) < 0 || !send_payload(r, to, name, &payload))
+        be_late(r, to, name);
 }
 
 static bool was_sent(const struct module *m, uint32_t to)
@@ -191,8 +243,12 @@ static void send_module(struct mito_router *r, uint32_t to, struct module *m)
     }
     mito_value_free(v);
     note_sent(r, m, to);
-    if (!send_payload(r, to, m->name, &m->payload)) /* too large for a message */
-        send_missing(r, to, m->name);
+    if (send_payload(r, to, m->name, &m->payload))
+        return;
+    if (mito_error_code() == MITO_E_OVERFLOW)
+        be_late(r, to, m->name);
+    else
+        send_missing(r, to, m->name); /* too large for a message */
 }
 
 /* The module is not in a list, and stays where it is. */
@@ -212,6 +268,15 @@ static void give(struct mito_router *r, struct module *m, bool there)
     }
 }
 
+/* There may be one later on; and who asks for what is not there pushes nothing out. */
+static bool is_no_file(const struct module *m)
+{
+    const uint8_t *end = m->payload.data + m->payload.length;
+
+    return file_mark(m->name) != NULL && m->payload.length > 4 &&
+           (memcmp(end - 4, none, 4) == 0 || memcmp(end - 3, "N\x87.", 3) == 0);
+}
+
 void modules_found(struct mito_router *r, const char *name, struct buf *payload)
 {
     struct module *m = find(&registry.asked, name), *old = find_kept(name);
@@ -224,7 +289,10 @@ void modules_found(struct mito_router *r, const char *name, struct buf *payload)
     m->payload = *payload;
     *payload = (struct buf){0};
     give(r, m, true);
-    keep(m);
+    if (is_no_file(m))
+        module_free(m);
+    else
+        keep(m);
 }
 
 void modules_missing(struct mito_router *r, const char *name)
@@ -494,6 +562,16 @@ void modules_add_provider(struct module_provider *p)
         list_append(&registry.providers, &p->link);
 }
 
+static void drop_late(void)
+{
+    while (!list_empty(&registry.late)) {
+        struct late *l = list_first(&registry.late, struct late, link);
+        list_remove(&l->link);
+        free(l);
+    }
+    registry.late_timer = (struct timer){0};
+}
+
 static int hear_parent(struct mito_router *r)
 {
     const int policy = POLICY_PARENT_AUTHORITY;
@@ -510,6 +588,7 @@ int modules_start(struct mito_router *r)
         return 0;
     while (!list_empty(&registry.asked)) /* by nobody that is still there */
         module_free(list_first(&registry.asked, struct module, link));
+    drop_late();
     struct module *m;
     list_each(m, &registry.kept, link) m->sent_count = 0;
     if (handle_add(r, &registry.get, HANDLE_GET_MODULE, POLICY_CHILD, NULL, on_get, r) < 0)
@@ -528,4 +607,5 @@ int modules_start(struct mito_router *r)
 void modules_after_fork(void)
 {
     list_init(&registry.asked);
+    drop_late();
 }

@@ -8,6 +8,8 @@
  * A module may name others that it needs (its related list). Those that are kept go ahead of it, to
  * each neighbour once, so that an import need not ask for them one after the other.
  *
+ * What is too much for a neighbour's queue is sent later: an answer is never lost.
+ *
  * Bounded: MODULES_BYTES are kept, the longest unused go first; a neighbour may wait for
  * MODULES_WAITED at a time and is told "no such module" beyond that. Lock held throughout. */
 #ifndef PARENT_MODULES_H

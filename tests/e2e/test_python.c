@@ -216,7 +216,7 @@ static void test_files_of_packages(void **state)
 {
     static const char *const not_there[] = {
         "missing.txt",  "sub",  "../secret.txt", "/etc/passwd", "",
-        "sub/../a.txt", "pipe", "unreadable",    "./a.txt",     "sub//deep.txt"};
+        "sub/../a.txt", "pipe", "large",         "./a.txt",     "sub//deep.txt"};
     struct mito_router_options options = {.log_level = MITO_IO, .log_level_set = true};
 
     (void)state;
@@ -233,8 +233,12 @@ static void test_files_of_packages(void **state)
     has_file(p, "simple", "a.txt", "none"); /* no package */
     has_file(p, "nosuch", "a.txt", "none");
     has_file(p, "mitosis.image.x86_64", "a.txt", "none");
-    has_file(p, "json", "__init__.py", "none"); /* of the standard library */
-    assert_non_null(tree_record(0, "python", "unreadable of filed cannot be served", PATIENCE));
+    has_file(p, "sub", "deep.txt", "none"); /* a directory only */
+    has_file(p, "__pycache__", "a.txt", "none");
+    has_file(p, "filed", "link.txt", "none");         /* leads out of it */
+    has_file(p, "filed", "odd\xed\xb3\xbf", "odd\n"); /* a name that is no UTF-8 */
+    has_file(p, "json", "__init__.py", "none");       /* of the standard library */
+    assert_non_null(tree_record(0, "python", "large of filed cannot be served", PATIENCE));
     size_t asked = tree_count_records(0, "router", "handle 112 ");
     has_file(q, "filed", "a.txt", "text \xc3\xa4\n"); /* who is between has it */
     assert_int_equal(tree_count_records(0, "router", "handle 112 "), asked);
@@ -574,12 +578,17 @@ static void make_modules(void)
     assert_int_equal(mkdir(path_of("filed"), 0755), 0);
     assert_int_equal(mkdir(path_of("filed/sub"), 0755), 0);
     assert_int_equal(mkfifo(path_of("filed/pipe"), 0644), 0);
-    assert_int_equal(symlink("/proc/self/mem", path_of("filed/unreadable")), 0);
     write_file("filed/__init__.py", "");
     write_file("filed/a.txt", "text \xc3\xa4\n");
     write_file("filed/empty", "");
+    write_file("filed/large", "");
+    assert_int_equal(truncate(path_of("filed/large"), 33 * 1024 * 1024), 0);
     write_file("filed/with a blank", "blank\n");
     write_file("filed/sub/deep.txt", "deep\n");
+    write_file("filed/odd\xff", "odd\n");
+    assert_int_equal(symlink("../secret.txt", path_of("filed/link.txt")), 0);
+    assert_int_equal(mkdir(path_of("sub"), 0755), 0);
+    write_file("sub/deep.txt", "deep\n");
     write_file("secret.txt", "secret\n");
     write_file("a.txt", "of no package\n");
     write_file("helper.py", "import deeper\nVALUE = deeper.VALUE\n");

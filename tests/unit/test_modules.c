@@ -369,6 +369,44 @@ static void test_too_large(void **state)
     free(answer);
 }
 
+/* What does not fit into the queue of a child that reads slowly is sent when it does. */
+static void test_full_queue(void **state)
+{
+    enum { BIG = 1536 * 1024, COUNT = 4 };
+    static uint8_t content[BIG];
+    char name[16];
+    bool heard[COUNT] = {false};
+    size_t length;
+
+    (void)state;
+    router_lock(router);
+    router->config.queue_limit = 1;
+    router_unlock(router);
+    for (int i = 0; i < COUNT; i++) {
+        const uint8_t size[] = {'N', 'N', 'T', BIG & 255, BIG >> 8 & 255, BIG >> 16, 0};
+        AUTO_BUF out = {0};
+        snprintf(name, sizeof name, "big%d", i);
+        ask(first_fd, FIRST, name);
+        hear_text(parent_fd, HANDLE_GET_MODULE, name);
+        assert_int_equal(buf_str(&out, "\x80\2("), 0);
+        assert_int_equal(pickle_str(&out, name, strlen(name)), 0);
+        assert_int_equal(buf_append(&out, size, sizeof size), 0);
+        assert_int_equal(buf_append(&out, content, BIG), 0);
+        assert_int_equal(buf_str(&out, ")t."), 0);
+        say(parent_fd, PARENT, HANDLE_LOAD_MODULE, out.data, out.length);
+    }
+    sleep_ms(200); /* more than it takes to try again */
+    for (int i = 0; i < COUNT; i++) {
+        uint8_t *payload = hear(first_fd, HANDLE_LOAD_MODULE, &length);
+        assert_true(length > BIG && memcmp(payload + 8, "big", 3) == 0);
+        assert_in_range(payload[11], '0', '0' + COUNT - 1);
+        assert_false(heard[payload[11] - '0']);
+        heard[payload[11] - '0'] = true;
+        free(payload);
+    }
+    nothing_said(first_fd);
+}
+
 static void test_missing(void **state)
 {
     struct module_wait mine = {.ready = on_ready}, never = {.ready = on_ready};
@@ -555,6 +593,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_files_of_before, start, stop),
         cmocka_unit_test_setup_teardown(test_no_files, start, stop),
         cmocka_unit_test_setup_teardown(test_too_large, start, stop),
+        cmocka_unit_test_setup_teardown(test_full_queue, start, stop),
         cmocka_unit_test_setup_teardown(test_missing, start, stop),
         cmocka_unit_test_setup_teardown(test_nonsense, start, stop),
         cmocka_unit_test_setup_teardown(test_bounded, start, stop),
