@@ -8,7 +8,7 @@
 #include "parent/connection_state.h"
 
 enum {
-    STATUS_GRACE = 300,   /* ms from the end of the stream until its process has ended */
+    STATUS_GRACE = 800,   /* ms from the end of the stream until its process has ended */
     PROCESS_GRACE = 5000, /* then it is killed */
     ENDED_GRACE = 1500,   /* from the end of its process until its stream breaks; a busy machine */
     LAST_READS = 16,      /* then, of 64 KiB each */

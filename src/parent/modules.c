@@ -271,10 +271,10 @@ static void give(struct mito_router *r, struct module *m, bool there)
 /* There may be one later on; and who asks for what is not there pushes nothing out. */
 static bool is_no_file(const struct module *m)
 {
+    if (file_mark(m->name) == NULL || m->payload.length < 4)
+        return false;
     const uint8_t *end = m->payload.data + m->payload.length;
-
-    return file_mark(m->name) != NULL && m->payload.length > 4 &&
-           (memcmp(end - 4, none, 4) == 0 || memcmp(end - 3, "N\x87.", 3) == 0);
+    return memcmp(end - 4, none, 4) == 0 || memcmp(end - 3, "N\x87.", 3) == 0;
 }
 
 void modules_found(struct mito_router *r, const char *name, struct buf *payload)
