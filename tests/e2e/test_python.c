@@ -610,9 +610,11 @@ static void make_modules(void)
                  "echo 'SyntaxError: invalid syntax' >&2\nexit 1\n");
     write_script("chatter", "#!/bin/sh\nwhile echo nonsense; do :; done\n");
     write_script("silent", "#!/bin/sh\nexec sleep 1000\n");
-    write_script("later-python", "#!/bin/sh\nprintf 'MITO002\\nML'\nhead -c 24 /dev/zero\n"
-                                 "exec cat >/dev/null\n");
-    write_script("half-a-frame", "#!/bin/sh\nprintf 'MITO002\\nMI'\nhead -c 10 /dev/zero\n");
+    write_script("later-python",
+                 "#!/bin/sh\necho MITO002\nsleep 1\nprintf ML\nhead -c 24 /dev/zero\n"
+                 "exec cat >/dev/null\n");
+    write_script("half-a-frame",
+                 "#!/bin/sh\necho MITO002\nsleep 1\nprintf MI\nhead -c 10 /dev/zero\n");
     write_script("dying-python", "#!/bin/sh\nread line\nexit 1\n");
     write_script("bare-python", "#!/bin/sh\nexec " PYTHON " -I -S \"$@\"\n");
 }
