@@ -260,10 +260,10 @@ class Server:
         self.out = sys.stdout.buffer
 
     def found(self, name, payload):
-        self.answered.add(name)
         self.out.write(named('found %s %d\n', name, len(payload)) + payload)
 
     def give(self, name, related):
+        self.answered.add(name)
         self.found(name, load_module(name, *self.finder.find(name), related))
 
     def answer_file(self, key):
@@ -275,8 +275,7 @@ class Server:
         except (OSError, ValueError) as e:
             complain('%s of %s cannot be served: %s' % (name, package, e))
             content = None
-        payload = load_file(package, name, content)
-        self.out.write(named('found %s %d\n', key, len(payload)) + payload)
+        self.found(key, load_file(package, name, content))
 
     def answer(self, name):
         if FILE in name:

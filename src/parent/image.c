@@ -444,17 +444,19 @@ void image_after_fork(void)
 /* --- for the contexts below --------------------------------------------------------------------
  */
 
-/* As a module whose fourth part is the packed image: (name, None, "", image, ()). */
+/* As a module whose fourth part is the packed image. */
 static int module_payload(struct buf *out, const char *name, const struct buf *image)
 {
-    const uint8_t length[4] = {(uint8_t)image->length, (uint8_t)(image->length >> 8),
-                               (uint8_t)(image->length >> 16), (uint8_t)(image->length >> 24)};
+    uint8_t head[5] = {'T', (uint8_t)image->length, (uint8_t)(image->length >> 8),
+                       (uint8_t)(image->length >> 16), (uint8_t)(image->length >> 24)};
 
-    if (buf_str(out, "\x80\2(") < 0 || pickle_str(out, name, strlen(name)) < 0 ||
-        buf_append(out, "NX\0\0\0\0T", 7) < 0 || buf_append(out, length, sizeof length) < 0 ||
-        buf_append(out, image->data, image->length) < 0)
+    if (pickle_begin(out) < 0 || pickle_tuple_open(out) < 0 ||
+        pickle_str(out, name, strlen(name)) < 0 || pickle_none(out) < 0 ||
+        pickle_str(out, "", 0) < 0 || buf_append(out, head, sizeof head) < 0 ||
+        buf_append(out, image->data, image->length) < 0 || pickle_tuple_open(out) < 0 ||
+        pickle_tuple_close(out) < 0 || pickle_tuple_close(out) < 0)
         return -1;
-    return buf_str(out, ")t.");
+    return pickle_end(out);
 }
 
 static bool provide(struct module_provider *p, struct mito_router *r, const char *name)

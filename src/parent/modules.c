@@ -9,8 +9,9 @@
 #include "wire/pickle.h"
 
 enum {
-    NAME_SIZE = 256, /* of what is kept, with its NUL */
-    LATE = 50,       /* ms until what was too much for a stream is sent again */
+    NAME_SIZE = 256,     /* of what is kept, with its NUL */
+    QUESTION_MAX = 4096, /* bytes of a GET_RESOURCE */
+    LATE = 50,           /* ms until what was too much for a stream is sent again */
 };
 
 struct module {
@@ -114,18 +115,22 @@ static const char *file_mark(const char *name)
     return strchr(name, MODULES_FILE_MARK);
 }
 
-/* Pickles, by hand where they are always the same. */
-static const char start_tuple[] = "\x80\2(", end_tuple[] = "t.", none[] = "\x80\2N.";
-
 /* (package, file): what is asked, and the first half of the answer. */
 static int put_file_name(struct buf *out, const char *name)
 {
     const char *mark = file_mark(name);
 
-    if (buf_str(out, start_tuple) < 0 || pickle_str(out, name, (size_t)(mark - name)) < 0 ||
-        pickle_str(out, mark + 1, strlen(mark + 1)) < 0)
+    if (pickle_begin(out) < 0 || pickle_tuple_open(out) < 0 ||
+        pickle_str(out, name, (size_t)(mark - name)) < 0 ||
+        pickle_str(out, mark + 1, strlen(mark + 1)) < 0 || pickle_tuple_close(out) < 0)
         return -1;
-    return buf_str(out, end_tuple);
+    return pickle_end(out);
+}
+
+/* The other half, when there is none. */
+static int put_none(struct buf *out)
+{
+    return pickle_begin(out) < 0 || pickle_none(out) < 0 ? -1 : pickle_end(out);
 }
 
 /* --- giving ------------------------------------------------------------------------------------
@@ -134,10 +139,13 @@ static int put_file_name(struct buf *out, const char *name)
 static int missing_payload(struct buf *out, const char *name)
 {
     if (file_mark(name) != NULL)
-        return put_file_name(out, name) < 0 ? -1 : buf_str(out, none);
-    if (buf_str(out, start_tuple) < 0 || pickle_str(out, name, strlen(name)) < 0)
+        return put_file_name(out, name) < 0 ? -1 : put_none(out);
+    if (pickle_begin(out) < 0 || pickle_tuple_open(out) < 0 ||
+        pickle_str(out, name, strlen(name)) < 0 || pickle_none(out) < 0 || pickle_none(out) < 0 ||
+        pickle_none(out) < 0 || pickle_tuple_open(out) < 0 || pickle_tuple_close(out) < 0 ||
+        pickle_tuple_close(out) < 0)
         return -1;
-    return buf_str(out, "NNN)t."); /* name, None, None, None, () */
+    return pickle_end(out);
 }
 
 /* False: it cannot be sent, and who waits for it has to be told so. */
@@ -274,7 +282,7 @@ static bool is_no_file(const struct module *m)
     if (file_mark(m->name) == NULL || m->payload.length < 4)
         return false;
     const uint8_t *end = m->payload.data + m->payload.length;
-    return memcmp(end - 4, none, 4) == 0 || memcmp(end - 3, "N\x87.", 3) == 0;
+    return memcmp(end - 4, "\x80\2N.", 4) == 0 || memcmp(end - 3, "N\x87.", 3) == 0;
 }
 
 void modules_found(struct mito_router *r, const char *name, struct buf *payload)
@@ -467,7 +475,7 @@ static void send_back(struct mito_router *r, uint32_t to, const struct message *
     struct frame f = {.dst_id = to, .handle = HANDLE_LOAD_RESOURCE};
     AUTO_BUF answer = {0};
 
-    if (buf_append(&answer, m->data, m->frame.length) == 0 && buf_str(&answer, none) == 0)
+    if (buf_append(&answer, m->data, m->frame.length) == 0 && put_none(&answer) == 0)
         router_send(r, &f, answer.data, answer.length, false);
 }
 
@@ -493,13 +501,15 @@ static void on_get(struct handle *h, struct neighbour *from, struct message *m)
 static void on_get_file(struct handle *h, struct neighbour *from, struct message *m)
 {
     char name[NAME_SIZE] = "";
-    struct mito_value *v = pickle_load_in_place(m->data, m->frame.length);
 
-    if (file_in(name, v))
-        get(h->arg, from->id, name);
-    else if (!message_is_dead(m))
-        send_back(h->arg, from->id, m);
-    mito_value_free(v);
+    if (!message_is_dead(m) && m->frame.length <= QUESTION_MAX) {
+        struct mito_value *v = pickle_load_in_place(m->data, m->frame.length);
+        if (file_in(name, v))
+            get(h->arg, from->id, name);
+        else
+            send_back(h->arg, from->id, m);
+        mito_value_free(v);
+    }
     message_free(m);
 }
 

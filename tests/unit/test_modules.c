@@ -80,7 +80,7 @@ static void nothing_said(int fd)
 }
 
 /* A LOAD_MODULE; content NULL: there is none. */
-static void load(const char *name, const char *content)
+static void load_bytes(const char *name, const void *content, size_t length)
 {
     AUTO_BUF out = {0};
     uint8_t head[] = {0x80, 2, '(', 'X', (uint8_t)strlen(name), 0, 0, 0};
@@ -90,12 +90,18 @@ static void load(const char *name, const char *content)
     if (content == NULL) {
         buf_str(&out, "NNN)t.");
     } else {
-        uint8_t size[] = {'N', 'N', 'T', (uint8_t)strlen(content), 0, 0, 0};
+        uint8_t size[] = {
+            'N', 'N', 'T', (uint8_t)length, (uint8_t)(length >> 8), (uint8_t)(length >> 16), 0};
         buf_append(&out, size, sizeof size);
-        buf_str(&out, content);
+        buf_append(&out, content, length);
         buf_str(&out, ")t.");
     }
     say(parent_fd, PARENT, HANDLE_LOAD_MODULE, out.data, out.length);
+}
+
+static void load(const char *name, const char *content)
+{
+    load_bytes(name, content, content != NULL ? strlen(content) : 0);
 }
 
 static void ask(int fd, uint32_t from, const char *name)
@@ -315,13 +321,14 @@ static void test_no_files(void **state)
                                                       "b");
     static const char no_answer[] = FILE_ASKED(NAME_A, "\3\0\0\0a\x1f"
                                                        "b") "\x80\2N.";
-    static char question[32], named[32];
+    static char question[32], named[32], large[5000];
 
     (void)state;
     SAY(first_fd, FIRST, HANDLE_GET_RESOURCE, "question");
     HEAR(first_fd, HANDLE_LOAD_RESOURCE, nothing_there);
     SAY(first_fd, FIRST, HANDLE_GET_RESOURCE, nonsense);
     HEAR(first_fd, HANDLE_LOAD_RESOURCE, no_answer);
+    say(first_fd, FIRST, HANDLE_GET_RESOURCE, large, sizeof large);
     SAY(first_fd, SECOND, HANDLE_GET_RESOURCE, QUESTION); /* forged */
     SAY(first_fd, FIRST, HANDLE_LOAD_RESOURCE, QUESTION "\x80\2T\1\0\0\0x.");
     nothing_said(first_fd);
@@ -365,7 +372,7 @@ static void test_too_large(void **state)
     router_unlock(router);
     ask(first_fd, FIRST, "large");
     uint8_t *answer = hear(first_fd, HANDLE_LOAD_MODULE, &length);
-    assert_memory_equal(answer + length - 6, "NNN)t.", 6);
+    assert_memory_equal(answer + length - 7, "NNN(tt.", 7);
     free(answer);
 }
 
@@ -383,17 +390,10 @@ static void test_full_queue(void **state)
     router->config.queue_limit = 1;
     router_unlock(router);
     for (int i = 0; i < COUNT; i++) {
-        const uint8_t size[] = {'N', 'N', 'T', BIG & 255, BIG >> 8 & 255, BIG >> 16, 0};
-        AUTO_BUF out = {0};
         snprintf(name, sizeof name, "big%d", i);
         ask(first_fd, FIRST, name);
         hear_text(parent_fd, HANDLE_GET_MODULE, name);
-        assert_int_equal(buf_str(&out, "\x80\2("), 0);
-        assert_int_equal(pickle_str(&out, name, strlen(name)), 0);
-        assert_int_equal(buf_append(&out, size, sizeof size), 0);
-        assert_int_equal(buf_append(&out, content, BIG), 0);
-        assert_int_equal(buf_str(&out, ")t."), 0);
-        say(parent_fd, PARENT, HANDLE_LOAD_MODULE, out.data, out.length);
+        load_bytes(name, content, BIG);
     }
     sleep_ms(200); /* more than it takes to try again */
     for (int i = 0; i < COUNT; i++) {
@@ -423,7 +423,7 @@ static void test_missing(void **state)
     router_unlock(router);
     load("none", NULL);
     uint8_t *answer = hear(first_fd, HANDLE_LOAD_MODULE, &length);
-    assert_memory_equal(answer + length - 6, "NNN)t.", 6);
+    assert_memory_equal(answer + length - 7, "NNN(tt.", 7);
     free(answer);
     EVENTUALLY(&router->broker, ready_count == 1 && !ready_with);
     ask(first_fd, FIRST, "none"); /* it may be there by now */
